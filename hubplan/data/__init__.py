@@ -1,0 +1,1 @@
+"""What the world is, and what we assume of it."""

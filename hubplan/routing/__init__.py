@@ -1,0 +1,1 @@
+"""The good ways between two sites."""
