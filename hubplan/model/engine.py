@@ -1,0 +1,202 @@
+"""Solver processes: each keeps one model and answers jobs on it, and can be ended at any moment.
+
+MathOpt's HiGHS neither calls back nor heeds an interrupt, so the only way to cancel is to end the process it runs in. A child
+also keeps a crash of native code away from the caller.
+"""
+
+from __future__ import annotations
+
+import datetime
+import multiprocessing as mp
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+import numpy as np
+import numpy.typing as npt
+
+from hubplan.errors import Fault, NoPlanError
+from hubplan.model.assembly import Arrays
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One solve of the engine's model.
+
+    Parameters
+    ----------
+    label
+        Names the job in progress events.
+    fixed
+        Values of the integer columns (NaN leaves one free); None leaves all free.
+    relaxed
+        Drop integrality: a linear program by interior point.
+    hint
+        Values of the integer columns to start from.
+    """
+
+    label: str
+    fixed: Floats | None = None
+    relaxed: bool = False
+    hint: Floats | None = None
+    time_limit_s: float = 60.0
+    gap_share: float = 0.0
+    seed: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a job found: values of all columns, or None; M USD; the bound is for the job's own problem."""
+
+    values: Floats | None
+    cost: float
+    bound: float
+    reason: str
+    seconds: float
+
+
+def _solve(arrays: Arrays, job: Job) -> Answer:
+    """Run one job with MathOpt's HiGHS in this process."""
+    from ortools.math_opt import parameters_pb2
+    from ortools.math_opt.core.python import solver as core
+    from ortools.math_opt.python import mathopt
+
+    start = time.perf_counter()
+    integer = np.flatnonzero(arrays.integer)
+    lower, upper = arrays.lower.copy(), arrays.upper.copy()
+    if job.fixed is not None:
+        known = np.isfinite(job.fixed)
+        lower[integer[known]] = upper[integer[known]] = job.fixed[known]
+    free = job.fixed is None or not np.isfinite(job.fixed).all()
+    linear = job.relaxed or not free or not len(integer)
+    proto = Arrays(**{**arrays.__dict__, "lower": lower, "upper": upper}).to_proto(relaxed=linear)
+    params = mathopt.SolveParameters(
+        time_limit=datetime.timedelta(seconds=job.time_limit_s),
+        random_seed=job.seed,
+        lp_algorithm=mathopt.LPAlgorithm.BARRIER if linear else None,
+        relative_gap_tolerance=None if linear else job.gap_share,
+        absolute_gap_tolerance=None if linear else 0.0,
+    )
+    extra = mathopt.ModelSolveParameters().to_proto()
+    if job.hint is not None and not linear:
+        hint = extra.solution_hints.add()
+        hint.variable_values.ids.extend(integer.tolist())
+        hint.variable_values.values.extend(job.hint.tolist())
+    result = core.solve(
+        proto, parameters_pb2.SOLVER_TYPE_HIGHS, mathopt.StreamableSolverInitArguments().to_proto(), params.to_proto(), extra, None,
+        mathopt.CallbackRegistration().to_proto(), None, None,
+    )
+    return _answer(result, len(arrays.cost), time.perf_counter() - start, minimum=linear)
+
+
+def _answer(result: object, size: int, seconds: float, *, minimum: bool) -> Answer:
+    from ortools.math_opt import result_pb2, solution_pb2
+
+    termination = result.termination  # type: ignore[attr-defined]
+    reason = result_pb2.TerminationReasonProto.Name(termination.reason).removeprefix("TERMINATION_REASON_").lower()
+    values, cost = None, np.inf
+    for solution in result.solutions:  # type: ignore[attr-defined]
+        primal = solution.primal_solution
+        if solution.HasField("primal_solution") and primal.feasibility_status == solution_pb2.SOLUTION_STATUS_FEASIBLE and primal.objective_value < cost:
+            values, cost = np.zeros(size), float(primal.objective_value)
+            values[np.asarray(primal.variable_values.ids, dtype=int)] = np.asarray(primal.variable_values.values)
+    bound = float(termination.objective_bounds.dual_bound)
+    if minimum and reason != "optimal":
+        bound = -np.inf
+    return Answer(values=values, cost=cost, bound=bound, reason=reason, seconds=seconds)
+
+
+def _work(pipe: Connection, arrays: Arrays) -> None:
+    """Main loop of a child: jobs in, answers out; the parent decides about interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            job = pipe.recv()
+        except EOFError:
+            return
+        try:
+            pipe.send(_solve(arrays, job))
+        except Exception as error:  # whatever the solver throws goes to the parent as text
+            pipe.send(f"{type(error).__name__}: {error}; {error.__context__ or ''}")
+
+
+class Engine:
+    """A few solver processes on one model. Use as a context manager: leaving it ends them."""
+
+    def __init__(self, arrays: Arrays, *, workers: int = 2) -> None:
+        self._arrays = arrays
+        self._queue: deque[tuple[int, Job]] = deque()
+        self._busy: dict[Connection, tuple[int, Job]] = {}
+        self._workers: list[tuple[BaseProcess, Connection]] = []
+        self._count = 0
+        self._limit = workers
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def submit(self, job: Job) -> int:
+        """Queue a job; the number returned comes back with its answer."""
+        self._count += 1
+        self._queue.append((self._count, job))
+        self._feed()
+        return self._count
+
+    def _feed(self) -> None:
+        idle = [pipe for _, pipe in self._workers if pipe not in self._busy]
+        while self._queue and (idle or len(self._workers) < self._limit):
+            if not idle:
+                ours, theirs = mp.get_context("spawn").Pipe()
+                process = mp.get_context("spawn").Process(target=_work, args=(theirs, self._arrays), daemon=True)
+                process.start()
+                theirs.close()
+                self._workers.append((process, ours))
+                idle.append(ours)
+            pipe = idle.pop()
+            number, job = self._queue.popleft()
+            pipe.send(job)
+            self._busy[pipe] = (number, job)
+
+    def answers(self, *, until: float) -> Iterator[tuple[int, Job, Answer]]:
+        """Answers as they come, until none is left or the clock (`time.monotonic`) passes `until`.
+
+        Raises
+        ------
+        NoPlanError
+            A solver process died or refused the model.
+        """
+        while self._busy and (left := until - time.monotonic()) > 0:
+            for pipe in wait(list(self._busy), timeout=min(left, 0.5)):
+                assert isinstance(pipe, Connection)
+                number, job = self._busy.pop(pipe)
+                try:
+                    answer = pipe.recv()
+                except EOFError as error:
+                    fault = Fault("solver", f"its process ended during {job.label}", "free memory, or lower the number of periods")
+                    raise NoPlanError([fault], "the solver stopped") from error
+                if isinstance(answer, str):
+                    raise NoPlanError([Fault(f"solver, {job.label}", answer, "report this with the scenario")], "the solver refused the model")
+                self._feed()
+                yield number, job, answer
+
+    def drop_queue(self) -> None:
+        """Forget jobs that have not started."""
+        self._queue.clear()
+
+    def close(self) -> None:
+        """End the processes at once, whatever they are doing."""
+        for process, pipe in self._workers:
+            process.kill()
+            process.join()
+            pipe.close()
+        self._workers.clear()
+        self._busy.clear()
+        self._queue.clear()

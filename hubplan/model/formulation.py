@@ -1,0 +1,316 @@
+"""The planning model as algebra: one function for each numbered family of docs/model.md.
+
+Inside, masses are kt and money is M USD (a factor of 1e3 and 1e6), which keeps coefficients near one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hubplan.model.assembly import Arrays, Assembly
+from hubplan.model.instance import Instance
+
+Ints = npt.NDArray[np.int64]
+
+KT = 1e3
+"""t in a kt."""
+M_USD = 1e6
+"""USD in a M USD."""
+
+
+@dataclass(frozen=True)
+class Variables:
+    """Column ids by key; -1 where the decision does not exist."""
+
+    opened: Ints  # (N, T) y: open by t
+    size: Ints  # (N, T) C: size built by t, kt/yr
+    run: Ints  # (M, T) x: activity of a process, kt
+    flow: Ints  # (A, T) f: flow on a lane, kt
+    chosen: Ints  # (A, T) s: the lane carries its market's whole demand
+    stock: Ints  # (B, T) I: stock at the end of the period, kt
+    held: Ints  # (B, T) g: surplus held, kt
+    sold: Ints  # (B, T) b: by-product sold, kt
+    unmet: Ints  # (demand rows,) u, kt
+    offtake_short: Ints  # (offtake rows,) z, kt
+    share_over: Ints  # (country-share rows) z, kt
+    stock_short: Ints  # (stock-need rows,) z, kt
+
+
+def build_model(inst: Instance) -> tuple[Arrays, Variables]:
+    """Write an instance as a mixed-integer linear program.
+
+    Returns
+    -------
+    Arrays, Variables
+        The program in kt and M USD, and which column is which decision.
+    """
+    model = Assembly()
+    var = add_variables(model, inst)  # (0) with the objective
+    add_capacity(model, inst, var)  # (1)
+    add_size(model, inst, var)  # (2)
+    add_building_order(model, inst, var)  # (3)
+    add_balance(model, inst, var)  # (4)
+    add_demand(model, inst, var)  # (5)
+    add_byproduct_markets(model, inst, var)  # (6)
+    add_reported_output(model, inst, var)  # (7)
+    add_offtake_locks(model, inst, var)  # (8)
+    add_offtakes(model, inst, var)  # (9)
+    add_country_shares(model, inst, var)  # (10)
+    add_stockpile(model, inst, var)  # (11)
+    add_budget(model, inst, var)  # (12)
+    add_whole_lanes(model, inst, var)  # (13)
+    return model.finish(), var
+
+
+def _where(model: Assembly, mask: npt.NDArray[np.bool_], *, cost: npt.ArrayLike = 0.0, upper: npt.ArrayLike = np.inf, integer: bool = False) -> Ints:
+    """Add one column for each true cell of a mask, -1 elsewhere."""
+    ids = np.full(mask.shape, -1, dtype=np.int64)
+    costs = np.broadcast_to(np.asarray(cost, dtype=float), mask.shape)[mask]
+    uppers = np.broadcast_to(np.asarray(upper, dtype=float), mask.shape)[mask]
+    ids[mask] = model.add_columns(int(mask.sum()), upper=uppers, cost=costs, integer=integer)
+    return ids
+
+
+def live_facilities(inst: Instance) -> npt.NDArray[np.bool_]:
+    """Facilities that exist or may be open in a period; shape (N, T)."""
+    t = np.arange(len(inst.periods))
+    return np.asarray((inst.existing_t_yr > 0) | _may_open(inst, t))
+
+
+def _may_open(inst: Instance, t: Ints) -> npt.NDArray[np.bool_]:
+    first = inst.facilities["first_period"].to_numpy(dtype=int)
+    return np.asarray((first[:, None] <= t[None, :]) & (inst.facilities["largest_t_yr"].to_numpy(float) > 0)[:, None])
+
+
+def add_variables(model: Assembly, inst: Instance) -> Variables:
+    """(0) Every decision with its bounds and its discounted cost."""
+    periods = np.arange(len(inst.periods))
+    worth = inst.discount * KT / M_USD  # M USD per kt for each USD per t
+    fac = inst.facilities
+    may_open, live = _may_open(inst, periods), live_facilities(inst)
+    yearly = (fac["annuity_share"] + fac["fixed_opex_share"]).to_numpy(float)[:, None] * (inst.discount * inst.block_years)[None, :]
+    opened = _where(model, may_open, cost=fac["capital_fixed_usd"].to_numpy(float)[:, None] / M_USD * yearly, upper=1.0, integer=True)
+    largest = fac["largest_t_yr"].to_numpy(float)[:, None] / KT
+    size = _where(model, may_open, cost=fac["capital_slope_usd_t_yr"].to_numpy(float)[:, None] * KT / M_USD * yearly, upper=largest)
+    owner = inst.processes["facility"].to_numpy(dtype=int)
+    run = _where(model, live[owner], cost=inst.processes["opex_usd_t"].to_numpy(float)[:, None] * worth)
+    lane_cost = inst.lanes[["freight_usd_t", "transit_usd_t", "surcharge_usd_t"]].to_numpy(float).sum(axis=1)
+    flow = _where(model, inst.lane_open & _ends_live(inst, live), cost=lane_cost[:, None] * worth)
+    chosen = _where(model, (flow >= 0) & inst.lane_whole[:, None], upper=1.0, integer=True)
+    here = _balance_live(inst, live)
+    stock = _where(model, inst.may_stock[:, None] & here, cost=inst.storage_usd_t_yr[:, None] * (worth * inst.block_years))
+    held = _where(model, (inst.may_hold[:, None] | inst.held_periods) & here)
+    price = _byproduct_price(inst)
+    sold = _where(model, inst.may_sell[:, None] & here & np.isfinite(price), cost=-np.nan_to_num(price) * worth)
+    at = inst.demand["period"].to_numpy(dtype=int)
+    unmet = model.add_columns(
+        len(inst.demand),
+        upper=inst.demand["demand_t"].to_numpy(float) / KT,
+        cost=inst.demand["unmet_usd_t"].to_numpy(float) * worth[at],
+    )
+    stages = len(inst.country_shares)
+    countries = fac["country"].nunique()
+    return Variables(
+        opened=opened, size=size, run=run, flow=flow, chosen=chosen, stock=stock, held=held, sold=sold, unmet=unmet,
+        offtake_short=model.add_columns(len(inst.offtakes), cost=inst.rule_usd_t * worth[inst.offtakes["period"].to_numpy(dtype=int)]),
+        share_over=model.add_columns((stages, countries, len(periods)), cost=inst.rule_usd_t * worth),
+        stock_short=model.add_columns(len(inst.stock_needs), cost=inst.rule_usd_t * worth[inst.stock_needs["period"].to_numpy(dtype=int)]),
+    )
+
+
+def _balance_live(inst: Instance, live: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Balances whose facility is live; markets always are."""
+    row = dict(zip(inst.facilities["facility"], range(len(inst.facilities)), strict=True))
+    at = np.array([row.get(place, -1) for place in inst.balances["place"]], dtype=int)
+    market = inst.balances["market"].to_numpy(dtype=bool)
+    return np.where(market[:, None], True, live[at]) if len(at) else np.zeros((0, live.shape[1]), bool)
+
+
+def _ends_live(inst: Instance, live: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    here = _balance_live(inst, live)
+    return here[inst.lanes["tail"].to_numpy(dtype=int)] & here[inst.lanes["head"].to_numpy(dtype=int)]
+
+
+def _byproduct_price(inst: Instance) -> npt.NDArray[np.float64]:
+    """Price by balance and period; NaN where there is no market."""
+    price = np.full((len(inst.balances), len(inst.periods)), np.nan)
+    commodity = inst.balances["commodity"].to_numpy()
+    for row in inst.byproducts.itertuples():
+        price[commodity == row.commodity, int(row.period)] = row.price_usd_t
+    return price
+
+
+def add_capacity(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(1) A facility processes at most what exists and what was built, ramped, less what is lost."""
+    n, t = inst.existing_t_yr.shape
+    years = inst.block_years * inst.available_share  # (N, T)
+    rows = model.add_rows("capacity", (n, t), upper=inst.existing_t_yr * years / KT)
+    owner = inst.processes["facility"].to_numpy(dtype=int)
+    model.add_terms(rows[owner], var.run, inst.processes["capacity_use"].to_numpy(float)[:, None])
+    for opened in range(t):
+        usable = inst.ramp_share[:, opened, :] * years
+        model.add_terms(rows[:, opened:], var.size[:, [opened]], -usable[:, opened:])
+        if opened:
+            model.add_terms(rows[:, opened:], var.size[:, [opened - 1]], usable[:, opened:])
+
+
+def add_size(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(2) An open facility has a size between its smallest and its largest; a closed one has none."""
+    largest = inst.facilities["largest_t_yr"].to_numpy(float)[:, None] / KT
+    smallest = inst.facilities["smallest_t_yr"].to_numpy(float)[:, None] / KT
+    keep = np.flatnonzero((var.size >= 0).any(axis=1))
+    for family, limit, sign in (("largest size", largest, 1.0), ("smallest size", smallest, -1.0)):
+        rows = model.add_rows(family, var.size[keep].shape, upper=0.0)
+        model.add_terms(rows, var.size[keep], sign)
+        model.add_terms(rows, var.opened[keep], -sign * limit[keep])
+
+
+def add_building_order(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(3) What is open stays open, and what is built stays built."""
+    keep = np.flatnonzero((var.size >= 0).any(axis=1))
+    if len(inst.periods) < 2:
+        return
+    for family, columns in (("open stays open", var.opened[keep]), ("built stays built", var.size[keep])):
+        rows = model.add_rows(family, columns[:, 1:].shape, upper=0.0)
+        model.add_terms(rows, columns[:, :-1], 1.0)
+        model.add_terms(rows, columns[:, 1:], -1.0)
+
+
+def add_balance(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(4) At each place, of each commodity: made + arrived + from stock = used + sent + to stock + held + sold."""
+    market = inst.balances["market"].to_numpy(dtype=bool)
+    inner = np.flatnonzero(~market)
+    rows = np.full((len(inst.balances), len(inst.periods)), -1, dtype=np.int64)
+    rows[inner] = model.add_rows("balance", (len(inner), len(inst.periods)), lower=0.0, upper=0.0)
+    model.add_terms(rows[inst.term_balance], var.run[inst.term_process], inst.term_t_t[:, None])
+    tail, head = (inst.lanes[end].to_numpy(dtype=int) for end in ("tail", "head"))
+    model.add_terms(rows[tail], var.flow, -1.0)
+    into = ~market[head]
+    model.add_terms(rows[head[into]], var.flow[into], 1.0)
+    for columns in (var.stock, var.held, var.sold):
+        model.add_terms(rows[inner], columns[inner], -1.0)
+    if len(inst.periods) > 1:
+        model.add_terms(rows[inner][:, 1:], var.stock[inner][:, :-1], 1.0)
+
+
+def add_demand(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(5) What arrives at a market and what is left unserved make up its demand."""
+    keys = inst.demand.groupby(["balance", "period"], sort=True)["demand_t"].sum()
+    if not len(keys):
+        return
+    amount = keys.to_numpy(float) / KT
+    rows = np.full((len(inst.balances), len(inst.periods)), -1, dtype=np.int64)
+    balance, period = (keys.index.get_level_values(level).to_numpy(dtype=int) for level in (0, 1))
+    rows[balance, period] = model.add_rows("demand", len(keys), lower=amount, upper=amount)
+    model.add_terms(rows[inst.demand["balance"].to_numpy(dtype=int), inst.demand["period"].to_numpy(dtype=int)], var.unmet, 1.0)
+    into = rows[inst.lanes["head"].to_numpy(dtype=int)]
+    asked = into >= 0
+    model.add_terms(into[asked], var.flow[asked], 1.0)
+
+
+def add_byproduct_markets(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(6) By-products are sold up to what their market takes."""
+    commodity = inst.balances["commodity"].to_numpy()
+    if not len(inst.byproducts):
+        return
+    rows = model.add_rows("by-product market", len(inst.byproducts), upper=inst.byproducts["limit_t"].to_numpy(float) / KT)
+    for row, product in zip(rows, inst.byproducts.itertuples(), strict=True):
+        model.add_terms(row, var.sold[commodity == product.commodity, int(product.period)], 1.0)
+
+
+def add_reported_output(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(7) In years already reported a mine ran as it did, and a plant made no more than it did."""
+    known = inst.fixed_output
+    if len(known):
+        amount = known["output_t"].to_numpy(float) / KT
+        rows = model.add_rows("reported output", len(known), lower=amount, upper=amount)
+        model.add_terms(rows, var.run[known["process"].to_numpy(dtype=int), known["period"].to_numpy(dtype=int)], 1.0)
+    owner = inst.processes["facility"].to_numpy(dtype=int)
+    commodity = inst.balances["commodity"].to_numpy()
+    for limit in inst.output_limits.itertuples():
+        row = model.add_rows("reported output limit", 1, upper=limit.output_t / KT)
+        made = (owner[inst.term_process] == limit.facility) & (commodity[inst.term_balance] == limit.commodity) & (inst.term_t_t > 0)
+        model.add_terms(row, var.run[inst.term_process[made], int(limit.period)], inst.term_t_t[made])
+
+
+def add_offtake_locks(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(8) What a mine has sold ahead goes to a plant in the country it was sold to."""
+    country = dict(zip(inst.facilities["facility"], inst.facilities["country"], strict=True))
+    tails = inst.balances["place"].to_numpy()[inst.lanes["tail"].to_numpy(dtype=int)]
+    heads = inst.balances["place"].to_numpy()[inst.lanes["head"].to_numpy(dtype=int)]
+    for lock in inst.locks.itertuples():
+        lanes = np.flatnonzero(tails == lock.mine)
+        there = np.array([country.get(place, "") == lock.country for place in heads[lanes]])
+        row = model.add_rows("offtake lock", 1, lower=0.0)
+        model.add_terms(row, var.flow[lanes, int(lock.period)], there - lock.share)
+
+
+def add_offtakes(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(9) Contracts are taken or paid for."""
+    if not len(inst.offtakes):
+        return
+    rows = model.add_rows("offtake", len(inst.offtakes), lower=inst.offtakes["amount_t"].to_numpy(float) / KT)
+    model.add_terms(rows, var.offtake_short, 1.0)
+    for row, deal in zip(rows, inst.offtakes.itertuples(), strict=True):
+        lanes = (inst.lanes["origin"] == deal.site) & (inst.lanes["commodity"] == deal.commodity)
+        model.add_terms(row, var.flow[lanes.to_numpy(dtype=bool), int(deal.period)], 1.0)
+
+
+def add_country_shares(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(10) No country runs more than its share of a stage."""
+    countries = sorted(inst.facilities["country"].unique())
+    owner = inst.processes["facility"].to_numpy(dtype=int)
+    use = inst.processes["capacity_use"].to_numpy(float)
+    stage = inst.facilities["stage"].to_numpy()[owner]
+    country = inst.facilities["country"].to_numpy()[owner]
+    for s, rule in enumerate(inst.country_shares.itertuples()):
+        members = np.flatnonzero(stage == rule.stage)
+        for c, name in enumerate(countries):
+            if not (country[members] == name).any():
+                continue
+            rows = model.add_rows("country share", len(inst.periods), upper=0.0)
+            weight = use[members] * ((country[members] == name) - rule.share)
+            model.add_terms(rows[None, :], var.run[members], weight[:, None])
+            model.add_terms(rows, var.share_over[s, c], -1.0)
+
+
+def add_stockpile(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(11) Stocks cover the days asked for."""
+    commodity = inst.balances["commodity"].to_numpy()
+    if not len(inst.stock_needs):
+        return
+    rows = model.add_rows("stockpile", len(inst.stock_needs), lower=inst.stock_needs["amount_t"].to_numpy(float) / KT)
+    model.add_terms(rows, var.stock_short, 1.0)
+    for row, need in zip(rows, inst.stock_needs.itertuples(), strict=True):
+        model.add_terms(row, var.stock[commodity == need.commodity, int(need.period)], 1.0)
+
+
+def add_budget(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(12) Capital within the budget, and no more hubs than allowed; what must open does."""
+    last_open, last_size = var.opened[:, -1], var.size[:, -1]
+    if inst.budget_usd is not None:
+        row = model.add_rows("budget", 1, upper=inst.budget_usd / M_USD)
+        model.add_terms(row, last_open, inst.facilities["capital_fixed_usd"].to_numpy(float) / M_USD)
+        model.add_terms(row, last_size, inst.facilities["capital_slope_usd_t_yr"].to_numpy(float) * KT / M_USD)
+    if inst.max_hubs is not None:
+        row = model.add_rows("number of hubs", 1, upper=float(inst.max_hubs))
+        model.add_terms(row, last_open[(inst.facilities["stage"] != "mine").to_numpy()], 1.0)
+    if inst.must_open:
+        must = np.asarray(inst.must_open, dtype=int)
+        rows = model.add_rows("must open", len(must), lower=1.0)
+        model.add_terms(rows, last_open[must], 1.0)
+
+
+def add_whole_lanes(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(13) Where a customer has one supplier, a lane carries its whole demand or nothing."""
+    if not inst.lane_whole.any():
+        return
+    amount = np.zeros((len(inst.balances), len(inst.periods)))
+    np.add.at(amount, (inst.demand["balance"].to_numpy(dtype=int), inst.demand["period"].to_numpy(dtype=int)), inst.demand["demand_t"].to_numpy(float))
+    lanes = np.flatnonzero(inst.lane_whole)
+    rows = model.add_rows("whole lane", (len(lanes), len(inst.periods)), lower=0.0, upper=0.0)
+    model.add_terms(rows, var.flow[lanes], 1.0)
+    model.add_terms(rows, var.chosen[lanes], -amount[inst.lanes["head"].to_numpy(dtype=int)[lanes]] / KT)

@@ -1,0 +1,87 @@
+"""Lanes: which commodity may go from which facility to which, on the cheapest open route, pruned to the sensible few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hubplan.routing.routes import Routes
+
+ON_SITE = "on-site"
+"""Route of a lane that stays at its site."""
+
+
+@dataclass(frozen=True)
+class End:
+    """A facility or market that sends or takes a commodity; `tag` is the mine until separation, the grade of scrap, else empty."""
+
+    place: str
+    site: str
+    tag: str = ""
+
+
+Pair = tuple[End, End, int]
+"""Sender, taker and the row of their route (-1 on site)."""
+Fits = Callable[[End, End], bool]
+
+
+def _any_fits(sender: End, taker: End) -> bool:
+    return True
+
+
+class LaneFinder:
+    """Looks up routes between sites and keeps the cheapest lanes.
+
+    Parameters
+    ----------
+    routes
+        One row per usable origin, destination and ware.
+    keep, least
+        Lanes kept from each sender, and into each taker at least (so that no plant is unreachable).
+    """
+
+    def __init__(self, routes: Routes, *, keep: int, least: int) -> None:
+        self.keep, self.least = keep, least
+        self.offered = self.kept = 0
+        table = routes.table
+        self._row = {key: i for i, key in enumerate(zip(table["origin"], table["destination"], table["ware"], strict=True))}
+        self._generalised = table["generalised_usd_t"].to_numpy(float)
+        self._table = table
+
+    def find(
+        self, senders: Sequence[End], takers: Sequence[End], ware: str, *, keep: int | None = None, fits: Fits = _any_fits
+    ) -> list[Pair]:
+        """Pairs worth a lane, each with its route's row (-1 on site), in a fixed order.
+
+        A pair without an open route, or that does not fit, has no lane. Ties go to the alphabet, so that the same data give
+        the same lanes.
+        """
+        keep = keep or self.keep
+        pairs: list[tuple[float, int, int, int]] = []
+        for i, sender in enumerate(senders):
+            for j, taker in enumerate(takers):
+                if not fits(sender, taker):
+                    continue
+                if sender.site == taker.site:
+                    pairs.append((0.0, i, j, -1))
+                elif (row := self._row.get((sender.site, taker.site, ware))) is not None:
+                    pairs.append((float(self._generalised[row]), i, j, row))
+        pairs.sort(key=lambda pair: (pair[0], senders[pair[1]].place, senders[pair[1]].tag, takers[pair[2]].place))
+        self.offered += len(pairs)
+        from_sender, into_taker = np.zeros(len(senders), int), np.zeros(len(takers), int)
+        chosen = []
+        for pair in pairs:
+            _, i, j, row = pair
+            if from_sender[i] < keep or into_taker[j] < self.least:
+                from_sender[i] += 1
+                into_taker[j] += 1
+                chosen.append((senders[i], takers[j], row))
+        self.kept += len(chosen)
+        return chosen
+
+    def route(self, row: int) -> pd.Series:
+        """The route of a row of the table."""
+        return self._table.iloc[row]

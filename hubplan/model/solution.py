@@ -1,0 +1,56 @@
+"""Solution: raw values by key, with what is proven about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """A plan in the model's own terms; masses in t, sizes in t/yr, money in USD.
+
+    Parameters
+    ----------
+    status
+        ``optimal`` (gap closed to the solver's tolerance), ``within_gap`` (to the scenario's) or ``time_limit``.
+    cost_usd, bound_usd
+        Discounted cost of this plan, and the largest proven lower bound on any plan's.
+    opened, size_t_yr
+        Shape (N, T).
+    run_t, flow_t, stock_t, held_t, sold_t
+        Activity of processes (M, T), flows on lanes (A, T), and by balance (B, T).
+    unmet_t, offtake_short_t, stock_short_t
+        By row of the instance's frames; `share_over_t` has shape (rules, countries, T).
+    seconds
+        Time by step.
+    solver
+        Engine and version.
+    """
+
+    status: str
+    cost_usd: float
+    bound_usd: float
+    opened: npt.NDArray[np.bool_]
+    size_t_yr: Floats
+    run_t: Floats
+    flow_t: Floats
+    stock_t: Floats
+    held_t: Floats
+    sold_t: Floats
+    unmet_t: Floats
+    offtake_short_t: Floats
+    share_over_t: Floats
+    stock_short_t: Floats
+    seconds: Mapping[str, float]
+    solver: str
+
+    @property
+    def gap_share(self) -> float:
+        """How far the plan can be from the best, as a share of its cost: (cost - bound) / |cost|."""
+        return max(0.0, self.cost_usd - self.bound_usd) / abs(self.cost_usd) if self.cost_usd else 0.0

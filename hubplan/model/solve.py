@@ -1,0 +1,233 @@
+"""Solve an instance: exact where it is small, bounded always (docs/model.md, How it is solved)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+
+import numpy as np
+import numpy.typing as npt
+
+from hubplan.errors import Fault, NoPlanError
+from hubplan.model.assembly import Arrays
+from hubplan.model.engine import Answer, Engine, Job
+from hubplan.model.formulation import KT, M_USD, Variables, build_model
+from hubplan.model.instance import Instance
+from hubplan.model.solution import Solution
+
+Floats = npt.NDArray[np.float64]
+Progress = Callable[[Mapping[str, object]], None]
+
+EXACT_BINARIES = 300
+THRESHOLDS = (1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.03)
+TOLERANCE_SHARE = 1e-6
+"""A gap below this counts as closed: the solver's own feasibility tolerance."""
+
+
+def _quiet(_: Mapping[str, object]) -> None:
+    return None
+
+
+class _Search:
+    """The best plan and the best bound seen so far, in M USD."""
+
+    def __init__(self, progress: Progress, start: float, gap_share: float) -> None:
+        self.values: Floats | None = None
+        self.cost, self.bound = np.inf, -np.inf
+        self.gap_share = gap_share
+        self._progress, self._start = progress, start
+
+    def offer(self, label: str, answer: Answer) -> None:
+        if answer.values is not None and answer.cost < self.cost - 1e-9 * max(1.0, abs(answer.cost)):
+            self.values, self.cost = answer.values, answer.cost
+        self.tell(label)
+
+    def tell(self, event: str) -> None:
+        self._progress(
+            {
+                "event": event,
+                "seconds": round(time.monotonic() - self._start, 2),
+                "incumbent_usd": None if self.values is None else self.cost * M_USD,
+                "bound_usd": None if np.isinf(self.bound) else self.bound * M_USD,
+            }
+        )
+
+    @property
+    def gap(self) -> float:
+        if self.values is None or np.isinf(self.bound):
+            return np.inf
+        return max(0.0, self.cost - self.bound) / max(abs(self.cost), 1e-9)
+
+    @property
+    def done(self) -> bool:
+        return self.gap <= max(self.gap_share, TOLERANCE_SHARE)
+
+
+def solve(
+    inst: Instance, *, time_limit_s: float = 60.0, gap_share: float = 0.0, seed: int = 1, progress: Progress = _quiet, workers: int = 2
+) -> Solution:
+    """Find a plan and prove how good it is.
+
+    Parameters
+    ----------
+    inst
+        The numbers.
+    time_limit_s
+        Wall-clock limit of the search, building included; the best plan by then is returned with its bound.
+    gap_share
+        Stop when (cost - bound) / cost is at most this. 0 asks for the optimum.
+    progress
+        Called with ``event``, ``seconds``, ``incumbent_usd`` and ``bound_usd`` at each step.
+    workers
+        Solver processes.
+
+    Raises
+    ------
+    NoPlanError
+        The hard rules (budget, number of hubs, what must open) leave no plan, or time ran out before there was one.
+
+    Notes
+    -----
+    Up to 300 binaries HiGHS branches and bounds. Above, the relaxation is solved by interior point, sizes are rounded at
+    several thresholds and each is re-solved as a linear program; then neighbourhoods of the best plan are searched exactly.
+    Ctrl-C ends the search and returns the best plan so far; without one it is passed on.
+    """
+    start = time.monotonic()
+    arrays, var = build_model(inst)
+    built = time.monotonic()
+    search = _Search(progress, start, gap_share)
+    binaries = int(arrays.integer.sum())
+    search.tell(f"model built: {len(arrays.cost):,} columns, {len(arrays.row_lower):,} rows, {arrays.matrix.nnz:,} terms, {binaries} binaries")
+    until = start + time_limit_s
+    with Engine(arrays, workers=workers) as engine:
+        try:
+            if binaries <= EXACT_BINARIES or inst.lane_whole.any():
+                _search_exactly(engine, search, until=until, gap_share=gap_share, seed=seed, binaries=binaries)
+            else:
+                _search_by_rounding(engine, search, arrays, inst, var, until=until, seed=seed)
+        except KeyboardInterrupt:
+            if search.values is None:
+                raise
+            search.tell("cancelled; the best plan so far is kept")
+    if search.values is None:
+        _refuse(search, time_limit_s)
+    status = "optimal" if search.gap <= TOLERANCE_SHARE else "within_gap" if search.gap <= gap_share else "time_limit"
+    seconds = {"model": built - start, "solve": time.monotonic() - built}
+    return _read(inst, var, search, status, seconds)
+
+
+def _refuse(search: _Search, time_limit_s: float) -> None:
+    if np.isposinf(search.bound):
+        found = "budget, number of hubs and facilities that must open cannot all hold"
+        raise NoPlanError([Fault("policy", found, "raise policy.budget_usd or policy.max_hubs, or shorten policy.must_open")], "no plan")
+    fault = Fault("solver.time_limit_s", f"{time_limit_s:g} s passed without a plan", "give more time, or fewer periods")
+    raise NoPlanError([fault], "no plan in time", timed_out=True)
+
+
+def _search_exactly(engine: Engine, search: _Search, *, until: float, gap_share: float, seed: int, binaries: int) -> None:
+    """Branch and bound; the relaxation runs beside it, so that a bound is there early."""
+    left = until - time.monotonic()
+    if binaries:
+        engine.submit(Job(label="relaxation", relaxed=True, time_limit_s=left, seed=seed))
+    engine.submit(Job(label="branch and bound", time_limit_s=left, gap_share=gap_share, seed=seed))
+    for _, job, answer in engine.answers(until=until + 5.0):
+        if "infeasible" in answer.reason:
+            search.bound = np.inf
+            return
+        search.bound = max(search.bound, answer.bound)
+        if job.relaxed and binaries:
+            search.tell(job.label)
+        else:
+            search.offer(job.label, answer)
+
+
+def _search_by_rounding(
+    engine: Engine, search: _Search, arrays: Arrays, inst: Instance, var: Variables, *, until: float, seed: int
+) -> None:
+    """Relaxation, threshold rounding, then neighbourhoods of the best plan."""
+    engine.submit(Job(label="relaxation", relaxed=True, time_limit_s=until - time.monotonic(), seed=seed))
+    relaxed: Floats | None = None
+    for _, job, answer in engine.answers(until=until):
+        if "infeasible" in answer.reason:
+            search.bound = np.inf
+            return
+        relaxed, search.bound = answer.values, answer.bound
+        search.tell(job.label)
+    if relaxed is None:
+        return
+    _solve_patterns(engine, search, _roundings(inst, var, arrays, relaxed), until=until, seed=seed)
+    if search.values is not None and not search.done:
+        _search_neighbourhoods(engine, search, arrays, inst, var, relaxed, until=until, seed=seed)
+
+
+def _roundings(inst: Instance, var: Variables, arrays: Arrays, relaxed: Floats) -> dict[str, Floats]:
+    """Open by t where the relaxed size by t reaches a share of the smallest size; monotone because sizes are."""
+    integer = np.flatnonzero(arrays.integer)
+    size = np.where(var.size >= 0, relaxed[var.size], 0.0)
+    smallest = np.maximum(inst.facilities["smallest_t_yr"].to_numpy(float)[:, None] / KT, 1e-9)
+    must = np.zeros(len(inst.facilities), dtype=bool)
+    must[list(inst.must_open)] = True
+    patterns: dict[str, Floats] = {}
+    for threshold in THRESHOLDS:
+        opened = (size >= threshold * smallest) | must[:, None]
+        values = np.zeros(len(arrays.cost))
+        exists = var.opened >= 0
+        values[var.opened[exists]] = opened[exists]
+        pattern = values[integer]
+        if not any(np.array_equal(pattern, other) for other in patterns.values()):
+            patterns[f"rounding at {threshold:g}"] = pattern
+    return patterns
+
+
+def _solve_patterns(engine: Engine, search: _Search, patterns: Mapping[str, Floats], *, until: float, seed: int) -> None:
+    """Solve the linear program of each pattern; the best is taken in the patterns' order, whichever process is first."""
+    for label, pattern in patterns.items():
+        engine.submit(Job(label=label, fixed=pattern, time_limit_s=max(1.0, until - time.monotonic()), seed=seed))
+    found = {number: (job, answer) for number, job, answer in engine.answers(until=until)}
+    for number in sorted(found):
+        job, answer = found[number]
+        search.offer(job.label, answer)
+
+
+def _search_neighbourhoods(
+    engine: Engine, search: _Search, arrays: Arrays, inst: Instance, var: Variables, relaxed: Floats, *, until: float, seed: int
+) -> None:
+    """Free the binaries of a few stages at a time, those that the relaxation leaves undecided first, and solve exactly."""
+    integer = np.flatnonzero(arrays.integer)
+    stage_of = np.full(len(arrays.cost), "", dtype=object)
+    exists = var.opened >= 0
+    stage_of[var.opened[exists]] = np.broadcast_to(inst.facilities["stage"].to_numpy(dtype=object)[:, None], exists.shape)[exists]
+    stages = [stage for stage in ("mine", "crack_leach", "separation_light", "separation_heavy", "metal", "alloy", "magnet", "recycling")]
+    undecided = (relaxed[integer] > 1e-6) & (relaxed[integer] < 1 - 1e-6)
+    groups: list[tuple[str, npt.NDArray[np.bool_]]] = [("undecided facilities", undecided)]
+    groups += [(f"{a} and {b}", np.isin(stage_of[integer], (a, b))) for a, b in zip(stages, [*stages[1:], stages[0]], strict=True)]
+    for label, free in groups:
+        left = until - time.monotonic()
+        if search.done or left < 2.0:
+            return
+        assert search.values is not None
+        best = np.round(search.values[integer])
+        pattern = np.where(free, np.nan, best)
+        share = max(search.gap_share / 4, 1e-5)
+        engine.submit(Job(label=f"neighbourhood: {label}", fixed=pattern, hint=best, time_limit_s=min(left, 15.0), gap_share=share, seed=seed))
+        for _, job, answer in engine.answers(until=until):
+            search.offer(job.label, answer)
+
+
+def _read(inst: Instance, var: Variables, search: _Search, status: str, seconds: Mapping[str, float]) -> Solution:
+    """Turn columns into a `Solution` in t and USD."""
+    values = search.values
+    assert values is not None
+
+    def take(ids: npt.NDArray[np.int64]) -> Floats:
+        return np.where(ids >= 0, values[ids], 0.0) * KT if ids.size else np.zeros(ids.shape)
+
+    exists = var.opened >= 0
+    return Solution(
+        status=status, cost_usd=search.cost * M_USD, bound_usd=min(search.bound, search.cost) * M_USD,
+        opened=exists & (np.where(exists, values[var.opened], 0.0) > 0.5), size_t_yr=take(var.size), run_t=take(var.run),
+        flow_t=take(var.flow), stock_t=take(var.stock), held_t=take(var.held), sold_t=take(var.sold), unmet_t=take(var.unmet),
+        offtake_short_t=take(var.offtake_short), share_over_t=take(var.share_over), stock_short_t=take(var.stock_short),
+        seconds=seconds, solver=f"MathOpt HiGHS, OR-Tools {version('ortools')}",
+    )
