@@ -1,0 +1,99 @@
+"""Words and colours for what the plan's ids mean: one place, so that map, report and app say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hubplan.results.plan import Plan
+
+STAGE_WORDS: Mapping[str, str] = {
+    "mine": "mine",
+    "crack_leach": "cracking and leaching",
+    "separation_light": "separation, light",
+    "separation_heavy": "separation, heavy",
+    "metal": "metal making",
+    "alloy": "alloy making",
+    "magnet": "magnet making",
+    "recycling": "recycling",
+    "market": "market",
+}
+
+FORM_WORDS: Mapping[str, str] = {
+    "concentrate": "concentrate",
+    "carbonate": "carbonate, heavy concentrate",
+    "oxide": "separated oxide",
+    "metal": "metal and alloy",
+    "magnet": "magnet",
+    "recycled": "scrap and swarf",
+}
+
+FORM_COLOURS: Mapping[str, str] = {
+    "concentrate": "#000033",
+    "carbonate": "#4466ff",
+    "oxide": "#887766",
+    "metal": "#cc4411",
+    "magnet": "#aa3399",
+    "recycled": "#441100",
+}
+"""At least 3.3:1 on land and sea, and apart for colour-blind eyes (Machado 2009)."""
+
+FORM_OF: Mapping[str, str] = {
+    "concentrate": "concentrate",
+    "carbonate": "carbonate",
+    "heavy-concentrate": "carbonate",
+    "oxide": "oxide",
+    "metal": "metal",
+    "alloy": "metal",
+    "magnet": "magnet",
+    "scrap": "recycled",
+}
+"""Form of a commodity (commodities.csv) to the class drawn in one colour."""
+
+SECTOR_WORDS: Mapping[str, str] = {
+    "defence": "defence",
+    "ev": "electric vehicles",
+    "wind": "wind power",
+    "industry": "industry",
+    "electronics": "electronics",
+    "other": "other uses",
+}
+
+
+def gap_words(status: str, gap_share: float) -> str:
+    """Say how near the plan is to the best possible, without solver's words."""
+    if status == "optimal" and gap_share <= 0:
+        return "proven the best possible"
+    distance = f"at most {max(gap_share, 0.0001):.2%} from the best possible".replace("%", " %")
+    return distance + ("; stopped by its time limit" if status == "time_limit" else "")
+
+
+def money(usd: float) -> str:
+    """Write an amount of USD shortly: ``$1.24 bn``."""
+    for size, unit in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if abs(usd) >= size:
+            return f"${usd / size:,.{1 if abs(usd) >= 100 * size else 2}f} {unit}"
+    return f"${usd:,.0f}"
+
+
+def percent(share: float) -> str:
+    """Write a share as per cent; one digit where it is near an end."""
+    return f"{share * 100:.1f} %" if 0 < share < 0.1 or 0.95 < share < 1 else f"{share * 100:.0f} %"
+
+
+def tonnes(value: float) -> str:
+    """Write tonnes with a thin precision: 12,300 t, 4.2 t."""
+    return f"{value:,.0f} t" if abs(value) >= 10 else f"{value:,.1f} t"
+
+
+def plan_sentence(plan: Plan) -> str:
+    """Say in one line what a map shows and how good the plan is."""
+    last = int(plan.periods["period"].max())
+    rows = plan.demand[plan.demand["period"] == last]
+    asked, served = float(rows["demand_t"].sum()), float(rows["served_t"].sum())
+    built = plan.hubs[plan.hubs["is_new"] & (plan.hubs["built_t_yr"] > 0) & (plan.hubs["stage"] != "mine")][
+        "facility"
+    ].nunique()
+    share = f"serves {percent(served / asked)} of demand in {last}" if asked > 0 else "has no demand to serve"
+    return f"Builds {built} new plants and {share}; cost is {gap_words(plan.status, plan.gap_share)}."
