@@ -1,0 +1,92 @@
+"""What no scenario changes: costs by arc, the folded land network, sea ways with everything open. Made once per network."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hubplan.data.tables import Tables
+from hubplan.network.assemble import Network
+from hubplan.routing.cost import WARES, arc_freight_usd_t, arc_hours, hour_usd_t
+from hubplan.routing.graph import ends, port_nodes
+from hubplan.routing.land import Fold, Measures, fold_land
+from hubplan.routing.lanes import SeaWays, find_sea_ways
+from hubplan.routing.store import read_store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Groundwork:
+    """Everything that find_routes needs and that depends on the network, the tables and the modes on land only.
+
+    Parameters
+    ----------
+    measures
+        Freight in USD/t, hours and km of each arc.
+    cost_usd_t
+        Generalised cost of each arc by ware, without surcharges.
+    fold, sea
+        Folded land network and base sea ways by ware.
+    base_closed
+        Zones closed in the base sea ways: those closed by default.
+    calls
+        bool (ports, arcs) in sparse form: the port arcs' port (by order) and arc.
+    """
+
+    measures: Measures
+    cost_usd_t: Mapping[str, np.ndarray]
+    fold: Mapping[str, Fold]
+    sea: Mapping[str, SeaWays]
+    base_closed: frozenset[str]
+    call_port: np.ndarray
+    call_arc: np.ndarray
+
+
+_made: dict[tuple[int, tuple[str, ...], bytes], Groundwork] = {}
+
+
+def lay_groundwork(network: Network, tables: Tables, *, modes: tuple[str, ...]) -> Groundwork:
+    """Make the groundwork, or return the one made before for this network, these costs and these modes.
+
+    Notes
+    -----
+    The memory is let go with the network. The shipped store is used for the cells and sea ways whose digest agrees.
+    """
+    on_land = tuple(mode for mode in ("rail", "road") if mode in modes)
+    measures = (arc_freight_usd_t(network, tables), arc_hours(network), network.arcs["length_km"].to_numpy(dtype=float))
+    hourly = np.array([hour_usd_t(tables, ware=ware) for ware in WARES])
+    default = frozenset(tables.zones.loc[tables.zones["closed_by_default"], "zone"]) & frozenset(network.zones)
+    key = (id(network), (*on_land, *sorted(default)), hourly.tobytes() + measures[0].tobytes())
+    if key not in _made:
+        made = _lay(network, measures=measures, hourly_usd_t=hourly, modes=on_land, base_closed=default)
+        if not any(known[0] == id(network) for known in _made):
+            weakref.finalize(network, _forget, id(network))
+        _made[key] = made
+    return _made[key]
+
+
+def _forget(network_id: int) -> None:
+    for key in [key for key in _made if key[0] == network_id]:
+        del _made[key]
+
+
+def _lay(
+    network: Network, *, measures: Measures, hourly_usd_t: np.ndarray, modes: tuple[str, ...], base_closed: frozenset[str]
+) -> Groundwork:
+    store = read_store()
+    usable = ~network.crosses[:, [network.zones.index(zone) for zone in sorted(base_closed)]].any(axis=1)
+    cost, fold, sea = {}, {}, {}
+    for ware, hourly in zip(WARES, hourly_usd_t, strict=True):
+        cost[ware] = measures[0] + measures[1] * hourly
+        fold[ware] = fold_land(network, cost[ware], measures=measures, modes=modes, stored=store)
+        sea[ware] = find_sea_ways(network, cost[ware], measures=measures, usable=usable)
+    tail, head = ends(network)
+    calls = np.flatnonzero((network.arcs["mode"] == "port").to_numpy())
+    order = {node: index for index, node in enumerate(port_nodes(network).values())}
+    at = [order[int(tail[arc])] if int(tail[arc]) in order else order[int(head[arc])] for arc in calls]
+    return Groundwork(measures, cost, fold, sea, base_closed, np.array(at, dtype=np.int64), calls)

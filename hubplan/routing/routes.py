@@ -1,0 +1,151 @@
+"""Routes: the ways a scenario leaves open between all sites, one row per origin, destination and ware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from hubplan.data.scenario import Access, Scenario, resolve_access
+from hubplan.data.tables import Tables
+from hubplan.errors import DataError, Fault
+from hubplan.network.assemble import Network
+from hubplan.routing.cost import WARES, arc_surcharge_usd_t
+from hubplan.routing.graph import open_arcs, port_nodes, site_nodes
+from hubplan.routing.groundwork import Groundwork, lay_groundwork
+from hubplan.routing.legs import Path, draw_legs, join_paths, legs_table, lines_table, tell_legs
+from hubplan.routing.matrix import Ways, find_ways
+from hubplan.routing.retrace import Retrace
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Cheapest open routes between sites.
+
+    Parameters
+    ----------
+    table
+        One row per ordered pair that is joined, and ware; a pair that is cut off has no row. Columns: ``route``
+        (``origin--destination--ware``), ``origin``, ``destination``, ``ware``, ``usd_t`` (freight: haul, transfers, handling, tolls),
+        ``hours``, ``days``, ``length_km``, ``generalised_usd_t`` (what was minimised: freight, capital tied up, surcharges).
+    access, year
+        What was open.
+    """
+
+    table: pd.DataFrame
+    access: Access
+    year: int
+    _network: Network = field(repr=False)
+    _groundwork: Groundwork = field(repr=False)
+    _ways: Mapping[str, Ways] = field(repr=False)
+    _usable: np.ndarray = field(repr=False)
+    _surcharge: np.ndarray = field(repr=False)
+
+    def legs(self, route_ids: Iterable[str]) -> pd.DataFrame:
+        """Legs of some routes, in the order asked: columns of legs.csv, ``gauge`` and ``assumed_km``.
+
+        Raises
+        ------
+        DataError
+            An id that is no open route.
+        """
+        rows = []
+        for route, (origin, destination, path) in self._paths(route_ids).items():
+            rows += tell_legs(self._network, path, self._groundwork.measures, route=route, origin=origin, destination=destination)
+        return legs_table(rows)
+
+    def lines(self, route_ids: Iterable[str]) -> gpd.GeoDataFrame:
+        """Lines of the legs of some routes: ``route``, ``leg``, ``mode``, ``geometry`` (longitudes run on past +-180)."""
+        rows = []
+        for route, (origin, destination, path) in self._paths(route_ids).items():
+            rows += draw_legs(self._network, path, route=route, origin=origin, destination=destination)
+        return lines_table(rows)
+
+    def passages(self, route_ids: Iterable[str]) -> pd.DataFrame:
+        """What some routes pass: one row per route with frozensets ``zones``, ``countries``, ``ports``."""
+        legs = self.legs(route_ids)
+        rows = []
+        for route, group in legs.groupby("route", sort=False):
+            sets = [frozenset(name for cell in group[column] for name in cell.split(";") if name)
+                    for column in ("chokepoints", "countries", "ports")]
+            rows.append((route, *sets))
+        return pd.DataFrame(rows, columns=["route", "zones", "countries", "ports"])
+
+    def paths(self, route_ids: Iterable[str]) -> dict[str, Path]:
+        """Nodes and arcs of some routes, by id."""
+        return {route: path for route, (_, _, path) in self._paths(route_ids).items()}
+
+    def _paths(self, route_ids: Iterable[str]) -> dict[str, tuple[str, str, Path]]:
+        wanted = list(dict.fromkeys(route_ids))
+        known = set(self.table["route"])
+        missing = [route for route in wanted if route not in known]
+        if missing:
+            found = f"{len(missing)} ids are no open route; the first is '{missing[0]}'"
+            raise DataError([Fault("routes", found, "ask for ids of the table's column route")])
+        sites = {site: index for index, site in enumerate(site_nodes(self._network))}
+        retrace = {
+            ware: Retrace(self._network, self._groundwork.cost_usd_t[ware] + self._surcharge, self._usable) for ware in self._ways
+        }
+        ends = [(route, *route.split("--")) for route in wanted]
+        for ware, ways in self._ways.items():
+            hops = [ways.hops(sites[a], sites[b]) for _, a, b, own in ends if own == ware]
+            retrace[ware].prepare(hops, ways)
+        return {
+            route: (a, b, join_paths(retrace[ware].paths(self._ways[ware].hops(sites[a], sites[b])))) for route, a, b, ware in ends
+        }
+
+
+def find_routes(
+    network: Network, tables: Tables, scenario: Scenario, *, access: Access | None = None, year: int | None = None
+) -> Routes:
+    """Find the cheapest open routes between all sites for both wares.
+
+    Parameters
+    ----------
+    access
+        What the scenario leaves open; worked out from it when not given.
+    year
+        Links that open later are absent; the first year of the horizon when not given.
+
+    Returns
+    -------
+    Routes
+        Sites in excluded countries have none. Paths are worked out only when legs or lines are asked for.
+
+    Raises
+    ------
+    DataError
+        The scenario names something unknown, or the network lacks a zone that it closes.
+    """
+    access = resolve_access(scenario, tables) if access is None else access
+    year = scenario.horizon.years[0] if year is None else year
+    groundwork = lay_groundwork(network, tables, modes=access.modes)
+    surcharge = dict(scenario.routes.surcharge_usd_t)
+    ways = {
+        ware: find_ways(network, tables, groundwork=groundwork, access=access, surcharge_usd_t=surcharge, ware=ware, year=year)
+        for ware in WARES
+    }
+    table = pd.concat([_rows(network, found, access, ware) for ware, found in ways.items()], ignore_index=True)
+    return Routes(
+        table, access, year, network, groundwork, ways, open_arcs(network, access, year=year),
+        arc_surcharge_usd_t(network, tables, surcharge),
+    )
+
+
+def _rows(network: Network, ways: Ways, access: Access, ware: str) -> pd.DataFrame:
+    """One row per joined pair of sites outside excluded countries."""
+    nodes = site_nodes(network)
+    names = np.array(list(nodes), dtype=object)
+    allowed = ~np.isin(network.nodes["country"].to_numpy()[list(nodes.values())], sorted(access.excluded))
+    joined = np.isfinite(ways.cost_usd_t) & allowed[:, None] & allowed[None, :]
+    np.fill_diagonal(joined, False)
+    origin, destination = np.nonzero(joined)
+    freight, hours, length_km = (total[origin, destination] for total in ways.measure())
+    return pd.DataFrame({
+        "route": names[origin] + "--" + names[destination] + f"--{ware}", "origin": names[origin], "destination": names[destination],
+        "ware": ware, "usd_t": freight, "hours": hours, "days": hours / 24.0, "length_km": length_km,
+        "generalised_usd_t": ways.cost_usd_t[origin, destination],
+    })
