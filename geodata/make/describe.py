@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 GEODATA = Path(__file__).resolve().parent.parent
-LICENCE = [{"name": "CC-BY-4.0", "title": "Creative Commons Attribution 4.0", "path": "https://creativecommons.org/licenses/by/4.0/"}]
+LICENCE = [
+    {
+        "name": "CC-BY-4.0",
+        "title": "Creative Commons Attribution 4.0",
+        "path": "https://creativecommons.org/licenses/by/4.0/",
+    }
+]
 SOURCES = [{"title": "Public pages and data releases, row by row in sources.csv", "path": "sources.csv"}]
 
 FEEDS = ["bastnaesite", "monazite", "xenotime", "ionic-clay", "eudialyte", "apatite", "loparite", "other"]
@@ -29,7 +35,15 @@ SNAKE_LIST = "([a-z0-9_]+(;[a-z0-9_]+)*)?"
 Field = dict[str, Any]
 
 
-def text(name: str, description: str, *, required: bool = False, enum: list[str] | None = None, pattern: str = "", unique: bool = False) -> Field:
+def text(
+    name: str,
+    description: str,
+    *,
+    required: bool = False,
+    enum: list[str] | None = None,
+    pattern: str = "",
+    unique: bool = False,
+) -> Field:
     """Describe a text column."""
     rules: Field = {}
     if required:
@@ -54,14 +68,23 @@ def country(name: str = "country", description: str = "ISO 3166-1 alpha-3.", *, 
 
 
 def number(
-    name: str, unit: str, description: str, *, low: float | None = 0, high: float | None = None, required: bool = False, above: float | None = None
+    name: str,
+    unit: str,
+    description: str,
+    *,
+    low: float | None = 0,
+    high: float | None = None,
+    required: bool = False,
+    above: float | None = None,
 ) -> Field:
     """Describe a numeric column and its range."""
     rules: Field = {"required": True} if required else {}
     for key, value in (("minimum", low if above is None else None), ("exclusiveMinimum", above), ("maximum", high)):
         if value is not None:
             rules[key] = value
-    return {"name": name, "type": "number", "unit": unit, "description": description} | ({"constraints": rules} if rules else {})
+    return {"name": name, "type": "number", "unit": unit, "description": description} | (
+        {"constraints": rules} if rules else {}
+    )
 
 
 def year(name: str, description: str, *, required: bool = False, low: int = 1900, high: int = 2100) -> Field:
@@ -76,42 +99,66 @@ def flag(name: str, description: str) -> Field:
 
 
 SHARE = {"high": 1.0}
-CHINESE = number("chinese_share", "1", "Share of equity held by owners from China and Hong Kong; blank = not known, 0 = none seen.", **SHARE)
-ASSUMED = text("assumed_columns", "Columns of this row (;-separated) whose value is assumed whatever basis says of the row.", pattern=SNAKE_LIST)
+CHINESE = number(
+    "chinese_share",
+    "1",
+    "Share of equity held by owners from China and Hong Kong; blank = not known, 0 = none seen.",
+    **SHARE,
+)
+ASSUMED = text(
+    "assumed_columns",
+    "Columns of this row (;-separated) whose value is assumed whatever basis says of the row.",
+    pattern=SNAKE_LIST,
+)
 PAPERS = [
     text("source", "Where the row's main figure comes from.", required=True),
-    {"name": "as_of", "type": "date", "description": "The day up to which the row is meant to be true.", "constraints": {"required": True}},
-    text("basis", "reported: read in the source. estimated: arithmetic on read figures. assumed: chosen or recalled.", required=True, enum=["reported", "estimated", "assumed"]),
+    {
+        "name": "as_of",
+        "type": "date",
+        "description": "The day up to which the row is meant to be true.",
+        "constraints": {"required": True},
+    },
+    text(
+        "basis",
+        "reported: read in the source. estimated: arithmetic on read figures. assumed: chosen or recalled.",
+        required=True,
+        enum=["reported", "estimated", "assumed"],
+    ),
     text("note", "Arithmetic, doubts, and why an assumption was made."),
 ]
 
 
-class Table(dict[str, Any]):
-    """One resource of the data package."""
-
-
-def table(name: str, title: str, key: list[str], fields: list[Field], *, foreign: dict[str, str] | None = None, papers: bool = True) -> Table:
+def table(
+    name: str,
+    title: str,
+    key: list[str],
+    fields: list[Field],
+    *,
+    foreign: dict[str, str] | None = None,
+    papers: bool = True,
+) -> dict[str, Any]:
     """Describe one CSV file; ``foreign`` maps a column to ``table.column``."""
     keys = dict(foreign or {}) | ({"source": "sources.source"} if papers else {})
-    return Table(
-        name=name,
-        path=f"{name}.csv",
-        title=title,
-        profile="tabular-data-resource",
-        format="csv",
-        mediatype="text/csv",
-        encoding="utf-8",
-        licenses=LICENCE,
-        sources=SOURCES,
-        schema={
+    return {
+        "name": name,
+        "path": f"{name}.csv",
+        "title": title,
+        "profile": "tabular-data-resource",
+        "format": "csv",
+        "mediatype": "text/csv",
+        "encoding": "utf-8",
+        "licenses": LICENCE,
+        "sources": SOURCES,
+        "schema": {
             "fields": fields + (PAPERS if papers else []),
             "missingValues": [""],
             "primaryKey": key,
             "foreignKeys": [
-                {"fields": column, "reference": {"resource": target.split(".")[0], "fields": target.split(".")[1]}} for column, target in keys.items()
+                {"fields": column, "reference": {"resource": target.split(".")[0], "fields": target.split(".")[1]}}
+                for column, target in keys.items()
             ],
         },
-    )
+    }
 
 
 TABLES = [
@@ -135,8 +182,21 @@ TABLES = [
         [
             country(),
             text("name", "Name.", required=True),
-            text("tier", "How near to an allied coalition the country stands; a proposal that scenarios override.", required=True, enum=TIERS),
-            number("capex_index", "1", "Building cost over that of the United States.", above=0, high=3, low=None, required=True),
+            text(
+                "tier",
+                "How near to an allied coalition the country stands; a proposal that scenarios override.",
+                required=True,
+                enum=TIERS,
+            ),
+            number(
+                "capex_index",
+                "1",
+                "Building cost over that of the United States.",
+                above=0,
+                high=3,
+                low=None,
+                required=True,
+            ),
         ],
     ),
     table(
@@ -153,7 +213,12 @@ TABLES = [
         [
             ident("site", "Permanent id."),
             text("name", "Name.", required=True),
-            text("kind", "mine wins where a plant stands beside its mine.", required=True, enum=["mine", "plant", "candidate", "market"]),
+            text(
+                "kind",
+                "mine wins where a plant stands beside its mine.",
+                required=True,
+                enum=["mine", "plant", "candidate", "market"],
+            ),
             country(),
             number("lon", "deg", "Longitude, EPSG:4326.", low=-180, high=180, required=True),
             number("lat", "deg", "Latitude, EPSG:4326.", low=-90, high=90, required=True),
@@ -174,17 +239,43 @@ TABLES = [
                 "status",
                 "State of the project.",
                 required=True,
-                enum=["operating", "commissioning", "construction", "advanced", "feasibility", "early", "exploration", "stalled", "care"],
+                enum=[
+                    "operating",
+                    "commissioning",
+                    "construction",
+                    "advanced",
+                    "feasibility",
+                    "early",
+                    "exploration",
+                    "stalled",
+                    "care",
+                ],
             ),
             text("feed", "What the ore is to a cracking plant.", required=True, enum=FEEDS),
-            text("product", "What leaves the site; carbonate needs no cracking.", required=True, enum=["concentrate", "carbonate"]),
+            text(
+                "product",
+                "What leaves the site; carbonate needs no cracking.",
+                required=True,
+                enum=["concentrate", "carbonate"],
+            ),
             number("product_grade_share", "1", "REO in the shipped product.", low=None, above=0, high=1, required=True),
-            number("capacity_reo_t_yr", "t/yr", "REO per year in the shipped product; blank = unknown, the mine is not usable.", low=None, above=0),
+            number(
+                "capacity_reo_t_yr",
+                "t/yr",
+                "REO per year in the shipped product; blank = unknown, the mine is not usable.",
+                low=None,
+                above=0,
+            ),
             year("first_year", "Earliest year in which product can ship; blank = not usable."),
             flag("committed", "Operating, commissioning or under construction: needs no decision."),
             number("opex_usd_reo_t", "USD/t", "Cost at the mine gate per t REO.", required=True),
             number("capex_usd", "USD", "Capital to open it."),
-            text("thorium", "Whether the product carries thorium or uranium enough for class 7 rules.", required=True, enum=["yes", "no", "unknown"]),
+            text(
+                "thorium",
+                "Whether the product carries thorium or uranium enough for class 7 rules.",
+                required=True,
+                enum=["yes", "no", "unknown"],
+            ),
             ASSUMED,
         ],
         foreign={"mine": "sites.site"},
@@ -209,7 +300,12 @@ TABLES = [
             text("kind", "What id names.", required=True, enum=["mine", "facility", "country"]),
             text("id", "Mine, facility or country.", required=True),
             year("year", "Calendar year, or the fiscal year ending in it.", required=True),
-            text("commodity", "dytb-oxide is dysprosium and terbium together.", required=True, enum=["reo", "ndpr-oxide", "dytb-oxide"]),
+            text(
+                "commodity",
+                "dytb-oxide is dysprosium and terbium together.",
+                required=True,
+                enum=["reo", "ndpr-oxide", "dytb-oxide"],
+            ),
             number("output_t", "t", "Output of the year.", required=True),
         ],
     ),
@@ -232,7 +328,12 @@ TABLES = [
         ["stage"],
         [
             text("stage", "Stage.", required=True, enum=STAGES),
-            text("capacity_of", "What a plant's size counts.", required=True, enum=["reo_feed", "heavy_reo_feed", "metal", "alloy", "magnet", "scrap_feed"]),
+            text(
+                "capacity_of",
+                "What a plant's size counts.",
+                required=True,
+                enum=["reo_feed", "heavy_reo_feed", "metal", "alloy", "magnet", "scrap_feed"],
+            ),
             number("capex_fixed_usd", "USD", "Capital at size zero; United States, 2025.", required=True),
             number("capex_usd_t_yr", "USD/(t/yr)", "Capital per t/yr of size.", required=True),
             number("size_min_t_yr", "t/yr", "Smallest sensible plant.", low=None, above=0, required=True),
@@ -240,7 +341,12 @@ TABLES = [
             number("opex_usd_t", "USD/t", "Running cost per t of what the capacity counts.", required=True),
             number("fixed_opex_share", "1", "Yearly fixed cost over capital.", high=1, required=True),
             number("lead_years", "yr", "From decision to first product.", high=15, required=True),
-            text("ramp", "Usable share of capacity in the first years (;-separated).", required=True, pattern=r"(0(\.\d+)?|1)(;(0(\.\d+)?|1))*"),
+            text(
+                "ramp",
+                "Usable share of capacity in the first years (;-separated).",
+                required=True,
+                pattern=r"(0(\.\d+)?|1)(;(0(\.\d+)?|1))*",
+            ),
             number("life_years", "yr", "Years of use.", low=1, required=True),
             ASSUMED,
         ],
@@ -258,8 +364,8 @@ TABLES = [
             number(
                 "yield_t_t",
                 "t/t",
-                "t of output per t of input. Separation: t of the element out per t of that element in. Alloy: share of the metal that "
-                "ends in the alloy. Cracking: t REO out per t REO in.",
+                "t of output per t of input. Separation: t of the element out per t of that element in. "
+                "Alloy: share of the metal that ends in the alloy. Cracking: t REO out per t REO in.",
                 low=None,
                 above=0,
                 high=1,
@@ -275,7 +381,12 @@ TABLES = [
         [
             ident("commodity", "Id."),
             text("name", "Name.", required=True),
-            text("form", "Form.", required=True, enum=["concentrate", "carbonate", "heavy-concentrate", "oxide", "metal", "alloy", "magnet", "scrap"]),
+            text(
+                "form",
+                "Form.",
+                required=True,
+                enum=["concentrate", "carbonate", "heavy-concentrate", "oxide", "metal", "alloy", "magnet", "scrap"],
+            ),
             text("element", "Element group, where there is one.", enum=ELEMENTS),
             text("ware", "Freight class.", required=True, enum=["bulk", "value"]),
             number("gross_t_t", "t/t", "Gross shipped t per t contained.", low=1, required=True),
@@ -286,7 +397,10 @@ TABLES = [
         "elements",
         "Which oxides make an element group",
         ["oxide"],
-        [text("element", "Element group.", required=True, enum=ELEMENTS), text("oxide", "Oxide.", required=True, enum=OXIDES)],
+        [
+            text("element", "Element group.", required=True, enum=ELEMENTS),
+            text("oxide", "Oxide.", required=True, enum=OXIDES),
+        ],
     ),
     table(
         "grades",
@@ -308,13 +422,35 @@ TABLES = [
             text("stage", "Stage.", required=True, enum=STAGES),
             text("operator", "Operator; blank for a candidate."),
             CHINESE,
-            text("status", "State.", required=True, enum=["operating", "construction", "planned", "candidate", "cancelled"]),
+            text(
+                "status",
+                "State.",
+                required=True,
+                enum=["operating", "construction", "planned", "candidate", "cancelled"],
+            ),
             year("start_year", "First year of product, actual or earliest; blank for a candidate."),
             flag("committed", "Operating or under construction: needs no decision."),
-            number("capacity_t_yr", "t/yr", "Size in what stages.capacity_of counts; blank = unknown (or candidate).", low=None, above=0),
-            number("max_t_yr", "t/yr", "Largest size it may grow or be built to; blank = not usable.", low=None, above=0),
+            number(
+                "capacity_t_yr",
+                "t/yr",
+                "Size in what stages.capacity_of counts; blank = unknown (or candidate).",
+                low=None,
+                above=0,
+            ),
+            number(
+                "max_t_yr", "t/yr", "Largest size it may grow or be built to; blank = not usable.", low=None, above=0
+            ),
             number("capex_usd", "USD", "Published capital of this stage; blank = use stages."),
-            text("feeds", "Ore feeds it takes (;-separated); blank = any.", pattern=f"(({'|'.join(FEEDS)})(;({'|'.join(FEEDS)}))*)?"),
+            text(
+                "feeds",
+                "Ore feeds it takes (;-separated); blank = any.",
+                pattern=f"(({'|'.join(FEEDS)})(;({'|'.join(FEEDS)}))*)?",
+            ),
+            text(
+                "takes_thorium",
+                "Cracking plants: whether feed with thorium enough for class 7 rules may come in; else blank.",
+                enum=["yes", "no"],
+            ),
             number("lead_years", "yr", "From decision to first product; 0 where committed.", high=15, required=True),
             ASSUMED,
         ],
@@ -327,7 +463,12 @@ TABLES = [
         [
             ident("set", "allied-base, or world-2025 with China and the rest."),
             ident("market", "Market site."),
-            text("product", "Commodity.", required=True, enum=["magnet-standard", "magnet-high", "magnet-defence", "y-oxide", "smeugd-oxide"]),
+            text(
+                "product",
+                "Commodity.",
+                required=True,
+                enum=["magnet-standard", "magnet-high", "magnet-defence", "y-oxide", "smeugd-oxide"],
+            ),
             text("sector", "Sector; sets the priority.", required=True, enum=SECTORS),
             year("year", "Year.", required=True, low=2020, high=2060),
             number("demand_t", "t", "Demand of the year.", required=True),
@@ -338,7 +479,11 @@ TABLES = [
         "byproducts",
         "How much of the lesser oxides markets outside China take",
         ["commodity", "year"],
-        [ident("commodity", "Commodity."), year("year", "Year.", required=True), number("limit_t_yr", "t/yr", "Most that can be sold.", required=True)],
+        [
+            ident("commodity", "Commodity."),
+            year("year", "Year.", required=True),
+            number("limit_t_yr", "t/yr", "Most that can be sold.", required=True),
+        ],
         foreign={"commodity": "commodities.commodity"},
     ),
     table(
@@ -390,8 +535,15 @@ TABLES = [
             country(),
             number("lon", "deg", "Longitude, EPSG:4326.", low=-180, high=180, required=True),
             number("lat", "deg", "Latitude, EPSG:4326.", low=-90, high=90, required=True),
-            text("harbor_size", "World Port Index class.", required=True, enum=["large", "medium", "small", "very small", "unknown"]),
-            number("pier_depth_m", "m", "Lower bound of the World Port Index class of the cargo pier; old for many ports."),
+            text(
+                "harbor_size",
+                "World Port Index class.",
+                required=True,
+                enum=["large", "medium", "small", "very small", "unknown"],
+            ),
+            number(
+                "pier_depth_m", "m", "Lower bound of the World Port Index class of the cargo pier; old for many ports."
+            ),
             text("rail_link", "Rail communications at the port.", required=True, enum=["yes", "no", "unknown"]),
             text("class7", "Whether class 7 cargo is accepted.", required=True, enum=["yes", "no", "unknown"]),
             ASSUMED,
@@ -424,7 +576,12 @@ TABLES = [
             text("name", "Name.", required=True),
             text("kind", "Kind.", required=True, enum=["strait", "canal", "passage", "zone", "rail-gate"]),
             country("country", "Where one state holds it.", required=False),
-            text("geometry_wkt", "Gate line or area, lon lat, EPSG:4326.", required=True, pattern=r"(LINESTRING \([-0-9., ]+\)|POLYGON \(\([-0-9., ]+\)\))"),
+            text(
+                "geometry_wkt",
+                "Gate line or area, lon lat, EPSG:4326.",
+                required=True,
+                pattern=r"(LINESTRING \([-0-9., ]+\)|POLYGON \(\([-0-9., ]+\)\))",
+            ),
             flag("closed_by_default", "No cargo unless a scenario says otherwise."),
             text("leverage", "What holding it is worth; a judgement.", required=True, enum=["high", "medium", "low"]),
             ASSUMED,
@@ -473,10 +630,12 @@ def describe(folder: Path = GEODATA) -> dict[str, Any]:
         "description": "Facts and assumptions, row by row with source, date and basis. See README.md and LICENSES.md.",
         "licenses": LICENCE,
         "sources": SOURCES,
-        "resources": [sealed(dict(t), folder) for t in TABLES] + [sealed(r, folder) for r in placed],
+        "resources": [sealed(t, folder) for t in TABLES] + [sealed(r, folder) for r in placed],
     }
 
 
 if __name__ == "__main__":
-    (GEODATA / "datapackage.json").write_text(json.dumps(describe(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (GEODATA / "datapackage.json").write_text(
+        json.dumps(describe(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     print(f"datapackage.json: {len(describe()['resources'])} resources")
