@@ -125,10 +125,12 @@ def _as_number(cell: str, kind: type) -> float | int | None:
 
 
 def _infer_kind(cells: list[object]) -> list[object]:
-    """Read a column beyond those of `TABLES` as numbers if every cell is one or empty."""
+    """Read a column beyond those of `TABLES` as floats if every cell is empty or one as `table_to_csv` writes it."""
     texts = [str(cell) for cell in cells]
-    numbers = [math.nan if not text else _as_number(text, float) for text in texts]
-    return list(numbers) if any(texts) and all(number is not None for number in numbers) else cells
+    numbers = [_as_number(text, float) for text in texts]
+    pairs = zip(texts, numbers, strict=True)
+    floats = [not text or (number is not None and repr(number) == text) for text, number in pairs]
+    return [math.nan if number is None else number for number in numbers] if any(texts) and all(floats) else cells
 
 
 def _require_distinct(name: str, values: dict[str, list[object]]) -> None:

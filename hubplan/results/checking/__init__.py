@@ -1,0 +1,1 @@
+"""The checker's own reading of the rules: nothing here imports the planning model."""

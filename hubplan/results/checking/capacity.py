@@ -1,0 +1,178 @@
+"""Is what runs there, in time, large enough, and no larger than allowed?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from hubplan.errors import Fault
+from hubplan.results.checking.reading import ABSOLUTE_USD, Reading, at_most, breaks, differs, near, rows
+from hubplan.results.checking.recipes import Recipes, UnknownProcessError
+from hubplan.results.checking.works import Works
+
+
+def find_capacity_faults(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
+    """Families (1), (2) and (3) of docs/model.md, and the columns of hubs.csv."""
+    faults = [*_unknown(reading, works, recipes)]
+    if faults:
+        return faults
+    used_t = throughput(reading, works, recipes)
+    built = built_by(reading)
+    for hub in rows(reading.plan.hubs):
+        work, period = works[str(hub.facility)], int(hub.period)
+        faults += _identity(reading, hub.Index, work)
+        faults += _building(reading, hub.Index, work, built)
+        faults += _amounts(reading, hub.Index, work, built, used_t.get((work.facility, period), 0.0))
+    listed = set(zip(reading.plan.hubs["facility"], reading.plan.hubs["period"], strict=True))
+    for process in rows(reading.plan.processes):
+        collects = works[process.facility].stage == "collection"  # not a hub: no row in hubs.csv
+        if not collects and (process.facility, process.period) not in listed:
+            faults.append(breaks(reading.where("processes", process.Index), "runs where hubs.csv has no row"))
+        if not at_most(0.0, float(process.input_t)):
+            faults.append(breaks(reading.where("processes", process.Index), "runs backwards"))
+    return faults
+
+
+def _unknown(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
+    """Facilities, periods and processes that no table knows: nothing more can be said about those."""
+    faults = []
+    for name in ("hubs", "processes"):
+        for row in rows(reading.plan.table(name)[["facility", "period"]]):
+            if row.facility not in works:
+                faults.append(breaks(reading.where(name, row.Index), f"{row.facility} is in no table"))
+            if row.period not in reading.blocks:
+                faults.append(breaks(reading.where(name, row.Index), f"{row.period} is no period of the scenario"))
+    for process in rows(reading.plan.processes):
+        try:
+            if process.facility in works:
+                recipes.run(works[str(process.facility)], str(process.process))
+        except UnknownProcessError as error:
+            faults.append(breaks(reading.where("processes", process.Index, "process"), str(error)))
+    return faults
+
+
+def throughput(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> dict[tuple[str, int], float]:
+    """Capacity used by facility and period, t."""
+    used: dict[tuple[str, int], float] = {}
+    for row in rows(reading.plan.processes):
+        key = str(row.facility), int(row.period)
+        used[key] = used.get(key, 0.0) + float(row.input_t) * recipes.run(works[key[0]], str(row.process)).use
+    return used
+
+
+def built_by(reading: Reading) -> dict[str, dict[int, float]]:
+    """What is built, t/yr, by facility and period."""
+    built: dict[str, dict[int, float]] = {}
+    for hub in rows(reading.plan.hubs):
+        if hub.built_t_yr != 0:
+            built.setdefault(str(hub.facility), {})[int(hub.period)] = float(hub.built_t_yr)
+    return built
+
+
+def stands_t_yr(built: Mapping[int, float], period: int) -> float:
+    """What has been built by a period, t/yr."""
+    return math.fsum(size for opened, size in built.items() if opened <= period)
+
+
+def available_share(reading: Reading, work: Works, period: int) -> float:
+    """Share of a period in which a facility is not lost."""
+    lost = [
+        reading.share_of_block(period, loss.from_year, loss.to_year)
+        for loss in reading.plan.scenario.shock.lost
+        if loss.id in (work.facility, work.site)
+    ]
+    return 1.0 - max(lost, default=0.0)
+
+
+def locked_share(reading: Reading, work: Works, period: int) -> float:
+    """Share of a mine's output that is sold ahead to excluded countries, and so not there."""
+    if work.stage != "mine":
+        return 0.0
+    locks = reading.tables.locks
+    return min(
+        1.0,
+        math.fsum(
+            float(lock.share) * reading.share_of_block(period, lock.from_year, lock.to_year)
+            for lock in rows(locks[locks["mine"] == work.facility])
+            if lock.destination_country in reading.access.excluded
+        ),
+    )
+
+
+def usable_t_yr(reading: Reading, work: Works, built: Mapping[int, float], period: int) -> float:
+    """Capacity after ramp, locks and losses, t/yr, mean over the period."""
+    block = reading.blocks[period]
+    new = math.fsum(size * work.ramped(block, opened) for opened, size in built.items() if opened <= period)
+    free = available_share(reading, work, period) * (1.0 - locked_share(reading, work, period))
+    return (work.standing_t_yr(block) + new) * free
+
+
+def _identity(reading: Reading, row: object, work: Works) -> list[Fault]:
+    hub = reading.row("hubs", row)
+    site: Any = reading.tables.sites.set_index("site").loc[work.site]
+    wanted = {"site": work.site, "name": site["name"], "stage": work.stage, "country": work.country}
+    faults = [
+        breaks(reading.where("hubs", row, column), f"'{hub[column]}', the tables say '{value}'")
+        for column, value in wanted.items()
+        if hub[column] != value
+    ]
+    for column in ("lon", "lat"):
+        if not near(float(hub[column]), float(site[column]), absolute=1e-9):
+            faults.append(differs(reading.where("hubs", row, column), hub[column], site[column], "as in sites.csv"))
+    return faults
+
+
+def _building(reading: Reading, row: object, work: Works, built: Mapping[str, Mapping[int, float]]) -> list[Fault]:
+    hub = reading.row("hubs", row)
+    where, size, period = reading.where("hubs", row, "built_t_yr"), float(hub["built_t_yr"]), int(hub["period"])
+    mine = built.get(work.facility, {})
+    total = stands_t_yr(mine, period)
+    if size == 0:
+        return []
+    if not at_most(0.0, size):
+        return [breaks(where, "what is built stays built; this takes capacity away")]
+    if work.facility in reading.access.barred_facilities:
+        return [breaks(where, reading.access.barred_facilities[work.facility])]
+    if work.largest_t_yr <= 0:
+        return [breaks(where, "nothing may be built here: it exists, is committed, is cancelled, or lacks figures")]
+    faults = []
+    if period < work.earliest:
+        faults.append(breaks(where, f"built for {period}; lead time allows {work.earliest:g} at the earliest"))
+    if not (at_most(total, work.largest_t_yr) and at_most(work.smallest_t_yr, total)):
+        limits = f"between {work.smallest_t_yr:,.9g} and {work.largest_t_yr:,.9g}"
+        faults.append(breaks(where, f"{total:,.9g} t/yr stand by {period}, allowed is {limits}"))
+    return faults
+
+
+def _amounts(
+    reading: Reading, row: object, work: Works, built: Mapping[str, Mapping[int, float]], used_t: float
+) -> list[Fault]:
+    hub = reading.row("hubs", row)
+    period, mine = int(hub["period"]), built.get(work.facility, {})
+    total, first = stands_t_yr(mine, period), min(mine, default=None)
+    standing = max((work.standing_t_yr((year,)) > 0) * work.stands_t_yr for year in reading.blocks[period])
+    usable = usable_t_yr(reading, work, mine, period)
+    capital_now = mine.get(period, 0.0) * work.slope_usd_t_yr + (work.fixed_usd if period == first else 0.0)
+    capital = total * work.slope_usd_t_yr + (work.fixed_usd if total > 0 else 0.0)
+    opex = used_t * work.opex_usd_t + capital * work.fixed_opex_share * reading.years(period)
+    expected = {
+        "capacity_t_yr": (standing + total, "what exists by then and what is built"),
+        "usable_t_yr": (usable, "capacity after ramp, locks and losses"),
+        "throughput_t": (used_t, "the inputs of its processes"),
+        "capex_usd": (capital_now, "fixed part when it opens, and slope x size"),
+        "opex_usd": (opex, "fixed operating share of capital, and throughput x opex"),
+    }
+    faults = [
+        differs(reading.where("hubs", row, column), float(hub[column]), value, why)
+        for column, (value, why) in expected.items()
+        if not near(float(hub[column]), value, absolute=ABSOLUTE_USD if column.endswith("_usd") else 1e-3)
+    ]
+    limit_t = usable * reading.years(period)
+    if not at_most(float(hub["throughput_t"]), limit_t):
+        found = f"{hub['throughput_t']:,.9g}, at most {limit_t:,.9g}"
+        faults.append(breaks(reading.where("hubs", row, "throughput_t"), found))
+    if bool(hub["is_new"]) != (total > 0):
+        found = f"is {hub['is_new']}, and {total:,.9g} t/yr have been built"
+        faults.append(breaks(reading.where("hubs", row, "is_new"), found))
+    return faults

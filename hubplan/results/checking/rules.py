@@ -1,0 +1,274 @@
+"""Policy rules: kept, or broken openly in violations.csv at their price; hard ones kept."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+
+from hubplan.errors import Fault
+from hubplan.results.checking.capacity import built_by, stands_t_yr, throughput, usable_t_yr
+from hubplan.results.checking.reading import Reading, at_most, breaks, differs, near, rows
+from hubplan.results.checking.recipes import Recipes
+from hubplan.results.checking.works import Works
+
+GRADES = ("standard", "high", "defence")
+MAGNET_ELEMENTS = ("ndpr", "dy", "tb")
+
+
+def find_rule_faults(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
+    """Families (7) to (12) of docs/model.md, feeds of plants, and the yearly supply of scrap."""
+    return [
+        *_reported(reading, works, recipes), *_locks(reading, works), *_soft(reading, works, recipes),
+        *_budget(reading, works), *_feeds(reading, works), *_collections(reading, works),
+        *_cover(reading, recipes),
+    ]
+
+
+def _reported(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
+    """In a year already reported a mine ran as it did, and a plant made no more than it did."""
+    ran: defaultdict[tuple[str, int], float] = defaultdict(float)
+    made: defaultdict[tuple[str, str, int], float] = defaultdict(float)
+    for row in rows(reading.plan.processes):
+        key = str(row.facility), int(row.period)
+        ran[key] += float(row.input_t)
+        for (commodity, _), share in recipes.run(works[key[0]], str(row.process)).makes.items():
+            made[key[0], commodity, key[1]] += share * float(row.input_t)
+    faults = []
+    for row in rows(reading.tables.outputs):
+        period = int(row.year)
+        if reading.blocks.get(period) != (period,) or row.kind == "country" or row.id not in works:
+            continue
+        if row.kind == "mine" and row.commodity == "reo" and row.id not in reading.access.barred_facilities:
+            work = works[row.id]
+            want = min(float(row.output_t), usable_t_yr(reading, work, {}, period))
+            if work.stands_t_yr > 0 and not near(ran[row.id, period], want, absolute=0.01):
+                why = "what outputs.csv says it mined, up to its capacity"
+                faults.append(differs(f"processes.csv: {row.id}, {period}", ran[row.id, period], want, why))
+        elif row.kind == "facility" and not at_most(made[row.id, row.commodity, period], float(row.output_t)):
+            amount = made[row.id, row.commodity, period]
+            found = f"{amount:,.9g} t of {row.commodity}, outputs.csv says {float(row.output_t):,.9g}"
+            faults.append(breaks(f"processes.csv: {row.id}, {period}", found))
+    return faults
+
+
+def _locks(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
+    """What a mine has sold ahead to a country that takes part goes there (where a plant of the tables stands there)."""
+    out = reading.plan.flows.groupby(["origin_facility", "period"])
+    plants = {work.country for work in works.values() if work.stage not in ("mine", "collection")}
+    faults = []
+    for lock in rows(reading.tables.locks):
+        if lock.destination_country in reading.access.excluded or lock.destination_country not in plants:
+            continue
+        for period in reading.blocks:
+            share = float(lock.share) * reading.share_of_block(period, lock.from_year, lock.to_year)
+            if (lock.mine, period) not in out.groups or share <= 0:
+                continue
+            flows = out.get_group((lock.mine, period))
+            there = flows["destination"].map(reading.country) == lock.destination_country
+            sent, total = float(flows.loc[there, "flow_t"].sum()), float(flows["flow_t"].sum())
+            if not at_most(share * total, sent, absolute=0.01):
+                found = f"{sent:,.9g} t of {total:,.9g} go to {lock.destination_country}, to which {share:.0%} is sold"
+                faults.append(breaks(f"flows.csv: {lock.mine}, {period}", found))
+    return faults
+
+
+def _soft(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
+    """Offtake, country shares and stockpiles: what is missing or too much stands in violations.csv."""
+    needed = {**_offtakes(reading), **_country_shares(reading, works, recipes), **_stockpiles(reading, recipes)}
+    faults = []
+    said: dict[tuple[str, str, int], float] = {}
+    for row in rows(reading.plan.violations):
+        key = str(row.rule), str(row.id), int(row.period)
+        said[key] = float(row.amount)
+        if key not in needed:
+            faults.append(breaks(reading.where("violations", row.Index), "is no rule of the scenario"))
+        elif not near(float(row.amount), max(0.0, needed[key]), absolute=0.01):
+            where = reading.where("violations", row.Index, "amount")
+            faults.append(differs(where, float(row.amount), max(0.0, needed[key]), "by how much the rule is broken"))
+    for key, short in sorted(needed.items()):
+        if key not in said and not at_most(short, 0.0, absolute=0.01):
+            found = f"{' '.join(map(str, key))} is broken by {short:,.9g} t, and not listed"
+            faults.append(breaks("violations.csv", found))
+    return faults
+
+
+def _offtakes(reading: Reading) -> dict[tuple[str, str, int], float]:
+    flows = reading.plan.flows.groupby(["origin", "commodity", "period"])["flow_t"].sum().to_dict()
+    short: dict[tuple[str, str, int], float] = {}
+    for deal in reading.plan.scenario.policy.offtake:
+        for period in reading.blocks:
+            years = reading.share_of_block(period, deal.from_year, deal.to_year) * reading.years(period)
+            missing = deal.t_yr * years - float(flows.get((deal.site, deal.commodity, period), 0.0))
+            key = "offtake", f"{deal.site}/{deal.commodity}", period
+            short[key] = max(missing, short.get(key, -math.inf))
+    return short
+
+
+def _country_shares(
+    reading: Reading, works: Mapping[str, Works], recipes: Recipes
+) -> dict[tuple[str, str, int], float]:
+    used = throughput(reading, works, recipes)
+    over: dict[tuple[str, str, int], float] = {}
+    for stage, share in reading.plan.scenario.policy.max_country_share.items():
+        for period in reading.blocks:
+            by_country: defaultdict[str, float] = defaultdict(float)
+            for (facility, at), amount in used.items():
+                if at == period and works[facility].stage == stage:
+                    by_country[works[facility].country] += amount
+            total = math.fsum(by_country.values())
+            for country, amount in by_country.items():
+                over["max_country_share", f"{stage}/{country}", period] = amount - share * total
+    return over
+
+
+def yearly_need_t(reading: Reading, recipes: Recipes, commodity: str, period: int) -> float:
+    """Separated oxide that the demand of a period asks for in a year: as it is, and in magnets by grade and yield."""
+    element = commodity.removesuffix("-oxide")
+    table = reading.plan.demand
+    asked = table[table["period"] == period].groupby("product")["demand_t"].sum()
+    need = float(asked.get(commodity, 0.0))
+    if element in MAGNET_ELEMENTS:
+        for grade in GRADES:
+            made = recipes.gain("magnet", f"alloy-{grade}", f"magnet-{grade}")
+            alloy = float(asked.get(f"magnet-{grade}", 0.0)) / made
+            metal = alloy * recipes.metals.get(grade, {}).get(element, 0.0)
+            need += metal / recipes.gain("metal", commodity, f"{element}-metal")
+    return need / reading.years(period)
+
+
+def _stockpiles(reading: Reading, recipes: Recipes) -> dict[tuple[str, str, int], float]:
+    stocks = reading.plan.stocks.groupby(["commodity", "period"])["closing_t"].sum().to_dict()
+    short = {}
+    for name, days in reading.plan.scenario.policy.stockpile_days.items():
+        commodity = name if name.endswith("-oxide") else f"{name}-oxide"
+        for period in reading.blocks:
+            need = yearly_need_t(reading, recipes, commodity, period) * days / 365
+            short["stockpile_days", commodity, period] = need - float(stocks.get((commodity, period), 0.0))
+    return short
+
+
+def _cover(reading: Reading, recipes: Recipes) -> list[Fault]:
+    faults = []
+    for row in rows(reading.plan.stocks):
+        if row.period not in reading.blocks:
+            continue
+        need = yearly_need_t(reading, recipes, str(row.commodity), int(row.period))
+        days = float(row.closing_t) / need * 365 if need > 0 else math.nan
+        if not near(float(row.days_of_cover), days, absolute=1e-3):
+            where = reading.where("stocks", row.Index, "days_of_cover")
+            faults.append(differs(where, float(row.days_of_cover), days, "closing / yearly need x 365"))
+    return faults
+
+
+def _budget(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
+    policy, last = reading.plan.scenario.policy, list(reading.blocks)[-1]
+    sizes = {facility: stands_t_yr(built, last) for facility, built in built_by(reading).items()}
+    new = {facility: size for facility, size in sizes.items() if size > 0}
+    capital = math.fsum(works[name].fixed_usd + works[name].slope_usd_t_yr * size for name, size in new.items())
+    faults = []
+    if policy.budget_usd is not None and not at_most(capital, policy.budget_usd, absolute=1000.0):
+        found = f"capital of {capital:,.9g} USD is above policy.budget_usd"
+        faults.append(breaks("hubs.csv, column capex_usd", found))
+    hubs = [name for name in new if works[name].stage != "mine"]
+    if policy.max_hubs is not None and len(hubs) > policy.max_hubs:
+        faults.append(breaks("hubs.csv", f"{len(hubs)} new hubs, policy.max_hubs is {policy.max_hubs}"))
+    missing = sorted(set(policy.must_open) - set(new))
+    faults += [breaks("hubs.csv", f"{name} is not built, policy.must_open asks for it") for name in missing]
+    return faults
+
+
+def _feeds(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
+    """A cracking plant takes the feeds it was made for."""
+    plants, mines = reading.tables.facilities, reading.tables.mines
+    takes = dict(zip(plants["facility"], plants["feeds"], strict=True))
+    feed = dict(zip(mines["mine"], mines["feed"], strict=True))
+    faults = []
+    for row in rows(reading.plan.processes):
+        name, _, mine = str(row.process).partition("@")
+        if works[str(row.facility)].stage != "crack_leach" or not takes.get(row.facility):
+            continue
+        if feed.get(mine) not in str(takes[row.facility]).split(";"):
+            where = reading.where("processes", row.Index, "process")
+            faults.append(breaks(where, f"{name} of {mine} is {feed.get(mine)}, the plant takes {takes[row.facility]}"))
+    return faults
+
+
+def _collections(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
+    """Scrap collected at a market is at most what scrap.csv has."""
+    faults = []
+    for row in rows(reading.plan.processes):
+        work = works[str(row.facility)]
+        if work.stage == "collection":
+            limit = work.standing_t_yr(reading.blocks[int(row.period)]) * reading.years(int(row.period))
+            if not at_most(float(row.input_t), limit):
+                found = f"{float(row.input_t):,.9g} t, scrap.csv has {limit:,.9g}"
+                faults.append(breaks(reading.where("processes", row.Index, "input_t"), found))
+            if work.site in reading.access.barred_sites:
+                faults.append(breaks(reading.where("processes", row.Index), reading.access.barred_sites[work.site]))
+    return faults
+
+
+def find_exposure_faults(reading: Reading) -> list[Fault]:
+    """Tonnes and value by chokepoint, country and operator, added up anew."""
+    terminals = reading.tables.terminals
+    operators: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows(terminals):
+        if row.port and row.operator and not row.chinese_share <= 0:
+            operators[row.port].add(row.operator)
+    passed: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+    for leg in rows(reading.plan.legs):
+        for kind, cell in (("chokepoint", leg.chokepoints), ("country", leg.countries)):
+            passed[str(leg.route)] |= {(kind, name) for name in str(cell).split(";") if name}
+        for port in str(leg.ports).split(";"):
+            passed[str(leg.route)] |= {("operator", name) for name in operators.get(port, ())}
+    amount: defaultdict[tuple[str, str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    total: defaultdict[int, float] = defaultdict(float)
+    for flow in rows(reading.plan.flows):
+        if flow.origin == flow.destination:
+            continue
+        period, flow_t = int(flow.period), float(flow.flow_t)
+        total[period] += flow_t
+        ends = {("country", reading.country.get(site, "")) for site in (flow.origin, flow.destination)}
+        for kind, name in passed[str(flow.route)] | ends:
+            amount[kind, name, period][0] += flow_t
+            amount[kind, name, period][1] += flow_t * reading.value_usd_t[str(flow.commodity)]
+    return _compare_exposure(reading, amount, total)
+
+
+def _compare_exposure(
+    reading: Reading, amount: dict[tuple[str, str, int], list[float]], total: Mapping[int, float]
+) -> list[Fault]:
+    faults = []
+    for row in rows(reading.plan.exposure):
+        flow_t, value_usd = amount.pop((str(row.kind), str(row.id), int(row.period)), [0.0, 0.0])
+        share = flow_t / total[int(row.period)] if total.get(int(row.period)) else 0.0
+        wanted = {"flow_t": (flow_t, 1e-3), "flow_share": (share, 1e-6), "value_usd": (value_usd, 1.0)}
+        for column, (value, slack) in wanted.items():
+            found = float(getattr(row, column))
+            if not near(found, value, absolute=slack):
+                where = reading.where("exposure", row.Index, column)
+                faults.append(differs(where, found, value, "flows.csv over legs.csv, added up"))
+    for key, (flow_t, _) in sorted(amount.items()):
+        if flow_t > 1e-3:
+            faults.append(breaks("exposure.csv", f"no row for {', '.join(map(str, key))}: {flow_t:,.9g} t"))
+    return faults
+
+
+def find_site_faults(reading: Reading) -> list[Fault]:
+    """sites.csv of the run says what sites.csv of geodata says, and names every site of the plan."""
+    table = reading.tables.sites.set_index("site")
+    faults = []
+    for row in rows(reading.plan.sites):
+        if row.site not in table.index:
+            faults.append(breaks(reading.where("sites", row.Index), "is in no row of geodata"))
+            continue
+        own = table.loc[row.site]
+        for column in ("name", "kind", "country", "lon", "lat"):
+            if getattr(row, column) != own[column]:
+                found = f"{getattr(row, column)}, geodata has {own[column]}"
+                faults.append(breaks(reading.where("sites", row.Index, column), found))
+    plan = reading.plan
+    named = {*plan.hubs["site"], *plan.flows["origin"], *plan.flows["destination"], *plan.demand["market"]}
+    missing = sorted(named - set(plan.sites["site"]))
+    return faults + [breaks("sites.csv", f"lacks {site}, which other tables name") for site in missing]
