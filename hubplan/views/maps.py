@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubplan.views.basemap import ASSETS
-from hubplan.views.mapspec import MapSpec, plan_map, route_map
+from hubplan.views.mapspec import MapSpec
+from hubplan.views.planmap import plan_map, route_map
 
 if TYPE_CHECKING:
     import folium

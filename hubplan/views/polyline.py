@@ -50,7 +50,8 @@ def encode(lon: ArrayLike, lat: ArrayLike, *, scale: int = LINE_SCALE) -> str:
     used = np.maximum((chunks > 0).sum(axis=1), 1)
     position = np.arange(_MAX_CHARS)
     letters = (chunks & 31) | np.where(position < used[:, None] - 1, 32, 0)
-    return _CODES[letters[position < used[:, None]]].tobytes().decode()
+    text: bytes = _CODES[letters[position < used[:, None]]].tobytes()
+    return text.decode()
 
 
 def decode(text: str, *, scale: int = LINE_SCALE) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

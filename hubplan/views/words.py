@@ -87,6 +87,11 @@ def tonnes(value: float) -> str:
     return f"{value:,.0f} t" if abs(value) >= 10 else f"{value:,.1f} t"
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun: ``1 plant``, ``2 plants``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def plan_sentence(plan: Plan) -> str:
     """Say in one line what a map shows and how good the plan is."""
     last = int(plan.periods["period"].max())
@@ -96,4 +101,10 @@ def plan_sentence(plan: Plan) -> str:
         "facility"
     ].nunique()
     share = f"serves {percent(served / asked)} of demand in {last}" if asked > 0 else "has no demand to serve"
-    return f"Builds {built} new plants and {share}; cost is {gap_words(plan.status, plan.gap_share)}."
+    return f"Builds {counted(built, 'new plant')} and {share}; cost is {gap_words(plan.status, plan.gap_share)}."
+
+
+def listed(names: list[str], *, most: int = 12) -> str:
+    """Write names as a list in a sentence; beyond `most`, the rest are counted."""
+    shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + f" and {shown[-1]}" if shown else "none"

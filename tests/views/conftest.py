@@ -47,7 +47,11 @@ def make_tables(*, name: str = HOSTILE) -> Any:
         ("ganzhou-magnet", "ganzhou", "magnet", "reported"),
     ]
     return SimpleNamespace(
-        commodities=pd.DataFrame(commodities, columns=["commodity", "name", "form"]).assign(basis="reported"),
+        commodities=pd.DataFrame(commodities, columns=["commodity", "name", "form"]).assign(
+            basis="reported", element=["", "", "", "ndpr", "dy", ""]
+        ),
+        grades=pd.DataFrame([("high", "dy", 0.03), ("high", "ndpr", 0.3)], columns=["grade", "element", "metal_t_t"]),
+        mines=pd.DataFrame([("mount-weld", "usgs"), ("nechalacho", "usgs")], columns=["mine", "source"]),
         zones=pd.DataFrame(zones, columns=["zone", "name", "kind", "geometry_wkt"]).assign(
             closed_by_default=False, country="", basis="estimated"
         ),
@@ -72,7 +76,7 @@ def make_tables(*, name: str = HOSTILE) -> Any:
             ],
             columns=["port", "name", "un_locode", "country", "lon", "lat"],
         ).assign(basis="reported"),
-        facilities=pd.DataFrame(facilities, columns=["facility", "site", "stage", "basis"]),
+        facilities=pd.DataFrame(facilities, columns=["facility", "site", "stage", "basis"]).assign(source="usgs"),
         sites=pd.DataFrame(
             [
                 ("mount-weld", "Mount Weld", "mine", "AUS", 122.5, -28.8),
@@ -88,7 +92,7 @@ def make_tables(*, name: str = HOSTILE) -> Any:
             [("usgs", f"USGS <b>{name}", "https://example.org", "public domain")],
             columns=["source", "title", "url", "licence"],
         ),
-        demand=pd.DataFrame([("allied-base", "estimated")], columns=["set", "basis"]),
+        demand=pd.DataFrame([("allied-base", "estimated", "usgs")], columns=["set", "basis", "source"]),
         hashes={"sites.csv": "0" * 64},
     )
 

@@ -1,0 +1,100 @@
+"""The map of a plan, and the map of single routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from hubplan.data.tables import Tables
+from hubplan.results.plan import Plan
+from hubplan.views.mapspec import Flow, Form, MapSpec, Site
+from hubplan.views.places import barred_sites, called_ports, country_tints, map_zones, plan_sites
+from hubplan.views.polyline import unwrap
+from hubplan.views.ways import bundle_lines, frame_view, leg_totals, plan_flows
+from hubplan.views.words import FORM_COLOURS, FORM_WORDS, plan_sentence
+
+
+def plan_map(plan: Plan, tables: Tables) -> MapSpec:
+    """Build the map of a plan.
+
+    Parameters
+    ----------
+    plan
+        Its routes are bundled: a stretch of track is one line, whose width is the tonnes of all flows on it.
+    tables
+        Names, ports, zones and countries.
+    """
+    years = dict(zip(plan.periods["period"].astype(int), plan.periods["years"].astype(float), strict=True))
+    flows, positions = plan_flows(plan, tables, years)
+    lines = bundle_lines(plan.routes, positions)
+    sites = plan_sites(plan, tables, years)
+    used = {flow.form for flow in flows}
+    return MapSpec(
+        title=plan.scenario.name,
+        sentence=plan_sentence(plan),
+        periods=tuple(str(period) for period in years),
+        forms=tuple(Form(form, FORM_WORDS[form], FORM_COLOURS[form]) for form in FORM_WORDS if form in used),
+        flows=flows,
+        lines=lines,
+        sites=(*sites, *called_ports(flows, tables, len(years)), *barred_sites(plan, tables, len(years))),
+        zones=map_zones(tables, plan.access.closed),
+        tints=country_tints(plan.access.members, plan.access.excluded),
+        view=frame_view(plan.routes, positions, sites),
+    )
+
+
+def route_map(
+    legs: pd.DataFrame,
+    lines: gpd.GeoDataFrame,
+    tables: Tables,
+    *,
+    title: str,
+    closed: frozenset[str] = frozenset(),
+    names: Mapping[str, str] | None = None,
+) -> MapSpec:
+    """Build the map of single routes, such as the alternatives between two places; each has a colour of its own.
+
+    Parameters
+    ----------
+    legs, lines
+        As the run folder's ``legs.csv`` and ``routes.geojson``.
+    closed
+        Zones shown closed.
+    names
+        Route to what it is called; by default the route's own id.
+    """
+    colours = [FORM_COLOURS[form] for form in ("carbonate", "metal", "magnet", "oxide", "concentrate", "recycled")]
+    forms, flows = [], []
+    sites: dict[str, Site] = {}
+    for position, (route, total) in enumerate(leg_totals(legs).items()):
+        own = legs[legs["route"] == route].sort_values("leg")
+        drawn = lines[lines["route"] == route].sort_values("leg").geometry
+        origin, destination = str(own["from"].iloc[0]), str(own["to"].iloc[-1])
+        name = (names or {}).get(route, route)
+        forms.append(Form(route, name, colours[position % len(colours)]))
+        flows.append(Flow(route, route, name, origin, destination, (1.0,), **vars(total)))
+        sites[origin] = _end(origin, "mine", shapely.get_coordinates(drawn.iloc[0])[0])
+        sites[destination] = _end(destination, "market", shapely.get_coordinates(drawn.iloc[-1])[-1])
+    positions = {flow.route: [i] for i, flow in enumerate(flows)}
+    return MapSpec(
+        title=title,
+        sentence="",
+        periods=("",),
+        forms=tuple(forms),
+        flows=tuple(flows),
+        lines=bundle_lines(lines, positions),
+        sites=(*sites.values(), *called_ports(flows, tables, 1)),
+        zones=map_zones(tables, closed),
+        tints={},
+        view=frame_view(lines, positions, tuple(sites.values())),
+    )
+
+
+def _end(name: str, kind: str, point: NDArray[np.float64]) -> Site:
+    lon, lat = float(unwrap(point[:1])[0]), float(point[1])
+    return Site(name, kind, name, "", lon, lat, (1.0,), (False,), always=True)

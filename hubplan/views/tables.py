@@ -1,0 +1,216 @@
+"""Tables for eyes: what a plan says, a row a fact, with units in the headings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from hubplan.data.tables import Tables
+from hubplan.results.plan import Plan
+from hubplan.views.words import SECTOR_WORDS, STAGE_WORDS
+
+_TRACE_T = 0.5  # tonnes a year below which demand counts as served
+
+
+def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
+    """Give the rows of a frame one by one, a column as an attribute."""
+    return iter(frame.itertuples(index=False))
+
+
+def country_names(tables: Tables) -> dict[str, str]:
+    """Give the name of each country by its code."""
+    return {str(row.country): str(row.name) for row in rows_of(tables.countries)}
+
+
+def product_names(tables: Tables) -> dict[str, str]:
+    """Give the name of each commodity by its id."""
+    return {str(row.commodity): str(row.name) for row in rows_of(tables.commodities)}
+
+
+def years_of(plan: Plan) -> dict[int, float]:
+    """Give the length of each period in years, by its first year."""
+    return {int(row.period): float(row.years) for row in rows_of(plan.periods)}
+
+
+def last_period(plan: Plan) -> int:
+    """Give the first year of the last period."""
+    return max(years_of(plan))
+
+
+def hub_table(plan: Plan, tables: Tables, *, new: bool) -> pd.DataFrame:
+    """List the plants a plan builds, or those it uses as they are.
+
+    Returns
+    -------
+    DataFrame
+        ``Place``, ``Country``, ``Stage``, ``Built`` (years, when new), ``Capacity, t/yr`` and ``Used, t/yr`` in the
+        last period, ``Capital, M USD`` (when new); the largest first within a stage.
+    """
+    last, length = last_period(plan), years_of(plan)[last_period(plan)]
+    names, rank = country_names(tables), list(STAGE_WORDS)
+    rows = []
+    for _, group in plan.hubs[plan.hubs["is_new"] == new].groupby("facility"):
+        now = group[group["period"] == last]
+        capacity, used = float(now["capacity_t_yr"].sum()), float(now["throughput_t"].sum()) / length
+        built = [int(p) for p, t in zip(group["period"], group["built_t_yr"], strict=True) if t > 0]
+        if (new and capacity <= 0) or (not new and used <= 0):
+            continue
+        first = next(rows_of(group))
+        row = {
+            "Place": first.name,
+            "Country": names.get(first.country, first.country),
+            "Stage": STAGE_WORDS[first.stage],
+            "Built": ", ".join(str(year) for year in sorted(built)),
+            "Capacity, t/yr": capacity,
+            "Used, t/yr": used,
+            "Capital, M USD": float(group["capex_usd"].sum()) / 1e6,
+        }
+        rows.append((rank.index(first.stage), -capacity, str(first.facility), row))
+    columns = ["Place", "Country", "Stage", "Built", "Capacity, t/yr", "Used, t/yr", "Capital, M USD"]
+    table = pd.DataFrame([row for *_, row in sorted(rows, key=lambda item: item[:3])], columns=columns)
+    return table if new else table.drop(columns=["Built", "Capital, M USD"])
+
+
+def demand_table(plan: Plan, tables: Tables) -> pd.DataFrame:
+    """List demand by product and sector, and the share served in each period (empty where nothing is asked for).
+
+    Returns
+    -------
+    DataFrame
+        ``Product``, ``Sector``, ``Asked, t/yr`` in the last period, and a column of shares (0 to 1) for each period.
+    """
+    last, years, names = last_period(plan), years_of(plan), product_names(tables)
+    rows = []
+    for (product, sector), group in plan.demand.groupby(["product", "sector"]):
+        sums = group.groupby("period")[["demand_t", "served_t"]].sum()
+        asked = float(sums["demand_t"].get(last, 0.0)) / years[last]
+        row = {"Product": names[str(product)], "Sector": SECTOR_WORDS[str(sector)], "Asked, t/yr": asked}
+        for period in years:
+            need = float(sums["demand_t"].get(period, 0.0))
+            row[str(period)] = float(sums["served_t"].get(period, 0.0)) / need if need > 0 else float("nan")
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["Product", "Sector", "Asked, t/yr", *(str(period) for period in years)])
+
+
+def unmet_table(plan: Plan, tables: Tables) -> pd.DataFrame:
+    """List the demand not served in the last period.
+
+    Returns
+    -------
+    DataFrame
+        ``Market``, ``Product``, ``Sector``, ``Unmet, t/yr``, ``Of demand`` (share); the largest first.
+    """
+    last, names = last_period(plan), product_names(tables)
+    length = years_of(plan)[last]
+    market = {str(row.site): str(row.name) for row in rows_of(plan.sites)}
+    short = plan.demand[(plan.demand["period"] == last) & (plan.demand["unmet_t"] > _TRACE_T * length)]
+    rows = [
+        {
+            "Market": market[row.market],
+            "Product": names[row.product],
+            "Sector": SECTOR_WORDS[row.sector],
+            "Unmet, t/yr": row.unmet_t / length,
+            "Of demand": row.unmet_t / row.demand_t,
+        }
+        for row in rows_of(short.sort_values(["unmet_t", "market", "product"], ascending=[False, True, True]))
+    ]
+    return pd.DataFrame(rows, columns=["Market", "Product", "Sector", "Unmet, t/yr", "Of demand"])
+
+
+def stage_table(plan: Plan) -> pd.DataFrame:
+    """Sum capacity and use by stage in the last period.
+
+    Returns
+    -------
+    DataFrame
+        ``Stage``, ``Plants``, ``Usable, t/yr``, ``Used, t/yr``, ``Use`` (share).
+    """
+    last = last_period(plan)
+    length = years_of(plan)[last]
+    now = plan.hubs[(plan.hubs["period"] == last) & (plan.hubs["usable_t_yr"] > 0)]
+    rows = []
+    for stage, word in STAGE_WORDS.items():
+        group = now[now["stage"] == stage]
+        usable, used = float(group["usable_t_yr"].sum()), float(group["throughput_t"].sum()) / length
+        if usable > 0:
+            row = {
+                "Stage": word,
+                "Plants": len(group),
+                "Usable, t/yr": usable,
+                "Used, t/yr": used,
+                "Use": used / usable,
+            }
+            rows.append(row)
+    return pd.DataFrame(rows, columns=["Stage", "Plants", "Usable, t/yr", "Used, t/yr", "Use"])
+
+
+def cargo_table(plan: Plan, tables: Tables) -> pd.DataFrame:
+    """List what moves between places in the last period; the table twin of the map.
+
+    Returns
+    -------
+    DataFrame
+        ``Cargo``, ``From``, ``To``, ``t/yr``, ``km``, ``Days``, ``USD/t``, ``Passes``.
+    """
+    from hubplan.views.ways import plan_flows
+
+    zone = {str(row.zone): str(row.name) for row in rows_of(tables.zones)}
+    flows, _ = plan_flows(plan, tables, years_of(plan))
+    rows = [
+        {
+            "Cargo": flow.commodity,
+            "From": flow.origin,
+            "To": flow.destination,
+            "t/yr": flow.t_yr[-1],
+            "km": flow.length_km,
+            "Days": flow.days,
+            "USD/t": flow.usd_t,
+            "Passes": ", ".join(zone.get(name, name) for name in flow.zones),
+        }
+        for flow in sorted(flows, key=lambda flow: -flow.t_yr[-1])
+        if flow.t_yr[-1] > 0
+    ]
+    return pd.DataFrame(rows, columns=["Cargo", "From", "To", "t/yr", "km", "Days", "USD/t", "Passes"])
+
+
+def basis_table(tables: Tables) -> pd.DataFrame:
+    """Count the rows of each table of data by what they rest on.
+
+    Returns
+    -------
+    DataFrame
+        ``Table``, ``Reported``, ``Estimated``, ``Assumed``.
+    """
+    rows = []
+    for name, frame in vars(tables).items():
+        if isinstance(frame, pd.DataFrame) and "basis" in frame.columns:
+            count = frame["basis"].value_counts()
+            found = {word.capitalize(): int(count.get(word, 0)) for word in ("reported", "estimated", "assumed")}
+            rows.append({"Table": name, **found})
+    return pd.DataFrame(rows, columns=["Table", "Reported", "Estimated", "Assumed"])
+
+
+def closed_table(plan: Plan, tables: Tables) -> pd.DataFrame:
+    """List what the rules of a scenario close outside the excluded countries.
+
+    Returns
+    -------
+    DataFrame
+        ``What``, ``Kind``, ``Why``.
+    """
+    from hubplan.views.places import barred_places
+
+    excluded = plan.access.excluded
+    rows = []
+    for zone in rows_of(tables.zones[tables.zones["zone"].isin(list(plan.access.closed))]):
+        why = "closed by the scenario" if zone.zone in plan.scenario.routes.closed else "closed by default"
+        rows.append({"What": zone.name, "Kind": zone.kind.replace("-", " "), "Why": why})
+    for port in rows_of(tables.ports[tables.ports["port"].isin(list(plan.access.closed_ports))]):
+        if port.country not in excluded:
+            rows.append({"What": port.name, "Kind": "port", "Why": plan.access.closed_ports[port.port]})
+    reasons = barred_places(plan, tables)
+    for site in rows_of(tables.sites[tables.sites["site"].isin(list(reasons))]):
+        rows.append({"What": site.name, "Kind": "mine or plant", "Why": reasons[site.site]})
+    return pd.DataFrame(rows, columns=["What", "Kind", "Why"])
