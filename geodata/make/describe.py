@@ -21,10 +21,19 @@ LICENCE = [
 ]
 SOURCES = [{"title": "Public pages and data releases, row by row in sources.csv", "path": "sources.csv"}]
 
-FEEDS = ["bastnaesite", "monazite", "xenotime", "ionic-clay", "eudialyte", "apatite", "loparite", "other"]
+FEEDS = [
+    "bastnaesite",
+    "monazite",
+    "thorium-monazite",
+    "xenotime",
+    "ionic-clay",
+    "eudialyte",
+    "apatite",
+    "loparite",
+    "other",
+]
 STAGES = ["crack_leach", "separation_light", "separation_heavy", "metal", "alloy", "magnet", "recycling"]
-OXIDES = [f"{x}o11" if x == "pr6" else x for x in ("la2o3", "ceo2", "pr6", "nd2o3", "sm2o3", "eu2o3", "gd2o3", "tb4o7")]
-OXIDES += ["dy2o3", "ho2o3", "er2o3", "tm2o3", "yb2o3", "lu2o3", "y2o3"]
+OXIDES = "la2o3 ceo2 pr6o11 nd2o3 sm2o3 eu2o3 gd2o3 tb4o7 dy2o3 ho2o3 er2o3 tm2o3 yb2o3 lu2o3 y2o3".split()
 ELEMENTS = ["ndpr", "dy", "tb", "smeugd", "lace", "y", "other"]
 GRADES = ["standard", "high", "defence"]
 SECTORS = ["defence", "ev", "wind", "industry", "electronics", "other"]
@@ -445,11 +454,6 @@ TABLES = [
                 "feeds",
                 "Ore feeds it takes (;-separated); blank = any.",
                 pattern=f"(({'|'.join(FEEDS)})(;({'|'.join(FEEDS)}))*)?",
-            ),
-            text(
-                "takes_thorium",
-                "Cracking plants: whether feed with thorium enough for class 7 rules may come in; else blank.",
-                enum=["yes", "no"],
             ),
             number("lead_years", "yr", "From decision to first product; 0 where committed.", high=15, required=True),
             ASSUMED,

@@ -315,6 +315,16 @@ def test_every_concentrate_has_a_plant_that_takes_it(tables: Tables) -> None:
         assert mine.product == "carbonate" or mine.feed in takes, mine.mine
 
 
+def test_kuantan_takes_lynas_feed_only(tables: Tables) -> None:
+    """Malaysian licences leave no room for thorium; the ban on raw exports leaves Malaysian clay nowhere else to go."""
+    feeds = tables.facilities.set_index("facility")["feeds"]
+    assert feeds["kuantan-crack-leach"] == "monazite"
+    assert set(feeds["kuantan-separation-light"].split(";")) == {"monazite", "ionic-clay"}
+    mines = tables.mines.set_index("mine")
+    assert mines.loc["mount-weld", "feed"] == "monazite"
+    assert (mines.loc[mines["feed"] == "thorium-monazite", "thorium"] == "yes").all()
+
+
 def test_oxide_per_magnet_is_as_published(tables: Tables) -> None:
     """0.333 to 0.371 t of oxide per t of magnets after swarf returns (recipes r030, r031 of the sources)."""
     yields = tables.recipes.set_index("recipe")["yield_t_t"]
