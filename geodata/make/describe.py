@@ -33,7 +33,8 @@ FEEDS = [
     "other",
 ]
 STAGES = ["crack_leach", "separation_light", "separation_heavy", "metal", "alloy", "magnet", "recycling"]
-OXIDES = "la2o3 ceo2 pr6o11 nd2o3 sm2o3 eu2o3 gd2o3 tb4o7 dy2o3 ho2o3 er2o3 tm2o3 yb2o3 lu2o3 y2o3".split()
+OXIDES = ["la2o3", "ceo2", "pr6o11", "nd2o3", "sm2o3", "eu2o3", "gd2o3", "tb4o7", "dy2o3"]
+OXIDES += ["ho2o3", "er2o3", "tm2o3", "yb2o3", "lu2o3", "y2o3"]
 ELEMENTS = ["ndpr", "dy", "tb", "smeugd", "lace", "y", "other"]
 GRADES = ["standard", "high", "defence"]
 SECTORS = ["defence", "ev", "wind", "industry", "electronics", "other"]
