@@ -30,4 +30,6 @@ def shipped_path(name: str) -> Path:
     for folder in (_PACKAGE / "_shipped", _PACKAGE.parent):
         if (folder / name).exists():
             return folder / name
-    raise DataError([Fault(name, "is not part of this installation", "install hubplan again from a complete wheel or source tree")])
+    raise DataError(
+        [Fault(name, "is not part of this installation", "install hubplan again from a complete wheel or source tree")]
+    )
