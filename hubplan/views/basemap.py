@@ -29,14 +29,13 @@ def build_land_script(land: Path) -> str:
     Parameters
     ----------
     land
-        ``land50.npz``: ``lon``, ``lat`` of all vertices; ``ring_start``, offsets of the rings; ``iso3`` of each ring
-        ("" = none). Rings are cut at the antimeridian.
+        ``land50.npz``: ``lon``, ``lat`` of all vertices; ``ring_start``, offsets of the rings and their end; ``iso3``,
+        the codes ("" = none); ``ring_code``, position in ``iso3`` of each ring. Rings are cut at the antimeridian.
     """
     with np.load(land, allow_pickle=False) as file:
-        start, lon, lat, iso3 = (file[name] for name in ("ring_start", "lon", "lat", "iso3"))
-    edges = [*start.tolist(), lon.size] if start.size == iso3.size else start.tolist()
+        start, lon, lat, iso3, ring_code = (file[name] for name in ("ring_start", "lon", "lat", "iso3", "ring_code"))
     rings: dict[str, list[str]] = {}
-    for code, first, last in zip(iso3.tolist(), edges[:-1], edges[1:], strict=True):
+    for code, first, last in zip(iso3[ring_code].tolist(), start[:-1], start[1:], strict=True):
         if code not in _LEFT_OUT:
             rings.setdefault(str(code), []).append(_pack(lon[first:last], lat[first:last]))
     kept = {code: [ring for ring in rings[code] if ring] for code in sorted(rings)}

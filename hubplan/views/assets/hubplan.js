@@ -68,6 +68,10 @@ function pane(map, name, z) {
 }
 function base(map) {
   map.getContainer().classList.add("hp-map");
+  if (!map.zoomControl && !map.hubplanZoom) {
+    map.hubplanZoom = L.control.zoom({ position: "bottomright" }).addTo(map);
+    L.control.scale({ position: "bottomright", imperial: false }).addTo(map);
+  }
   if (map.attributionControl) map.attributionControl.setPrefix("Leaflet");
   pane(map, "hp-land", 150); pane(map, "hp-tint", 160); pane(map, "hp-border", 170); pane(map, "hp-lanes", 400);
   map.getPane("hp-land").style.pointerEvents = map.getPane("hp-tint").style.pointerEvents = map.getPane("hp-border").style.pointerEvents = "none";
@@ -209,6 +213,7 @@ const Layer = L.LayerGroup.extend({
     for (const form of spec.forms) this.colour[form.id] = form.colour;
     this.zoneName = {};
     for (const zone of spec.zones) this.zoneName[zone.id] = zone.name;
+    if (this.options.frame && !memory.framed) { memory.framed = true; frame(map, spec.view); }
     this._tints(); this._areas(); this._lanes();
     L.LayerGroup.prototype.onAdd.call(this, map);
     this._controls();
@@ -622,8 +627,6 @@ function page() {
   /* A page of its own: #map, #twin and the data in #spec. */
   const spec = JSON.parse(document.getElementById("spec").textContent);
   const map = L.map("map", { zoomSnap: 0.25, zoomDelta: 0.5, minZoom: 1.25, maxZoom: 9, worldCopyJump: true, preferCanvas: true, zoomControl: false, maxBounds: [[-75, -720], [84, 720]], maxBoundsViscosity: 0.8 });
-  L.control.zoom({ position: "bottomright" }).addTo(map);
-  L.control.scale({ position: "bottomright", imperial: false }).addTo(map);
   frame(map, spec.view);
   base(map);
   const shown = layer(spec).addTo(map);
