@@ -58,7 +58,7 @@ def siting_instance(
     )
     none = np.zeros(n + m, dtype=bool)
     return Instance(
-        periods=(2030,), block_years=np.ones(1), discount=np.ones(1), facilities=facilities, existing_t_yr=np.zeros((n, 1)),
+        periods=(2030,), block_years=np.ones(1), discount=np.ones(1), facilities=facilities, existing_t_yr=np.zeros((n, 1)), installed_t_yr=np.zeros((n, 1)),
         ramp_share=np.ones((n, 1, 1)), available_share=np.ones((n, 1)), balances=balances,
         processes=pd.DataFrame({"facility": np.arange(n), "process": "make", "opex_usd_t": 0.0, "capacity_use": 1.0}),
         term_process=np.arange(n), term_balance=np.arange(n), term_t_t=np.ones(n), lanes=lanes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 from hubplan.model.instance import Floats, Instance
 from hubplan.model.lanes import ON_SITE, End, LaneFinder, Pair
+from hubplan.routing.cost import hour_usd_t
 from hubplan.routing.routes import Routes
 
 HOURS_YEAR = 8766.0
@@ -85,13 +87,19 @@ class _Builder:
     routes: Routes
     chain: Chain
     calendar: Calendar
-    facilities: list[dict[str, object]] = field(default_factory=list)
+    facilities: list[dict[str, Any]] = field(default_factory=list)
     existing: list[Floats] = field(default_factory=list)
+    installed: list[Floats] = field(default_factory=list)
     ramps: list[tuple[float, ...]] = field(default_factory=list)
-    processes: list[dict[str, object]] = field(default_factory=list)
+    processes: list[dict[str, Any]] = field(default_factory=list)
     terms: list[tuple[int, int, float]] = field(default_factory=list)
     balances: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    lanes: list[dict[str, object]] = field(default_factory=list)
+    lanes: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.mines = self.tables.mines.set_index("mine").to_dict("index")
+        self.commodities = self.tables.commodities.set_index("commodity").to_dict("index")
+        self.parameters = dict(zip(self.tables.transport["parameter"], self.tables.transport["value"].astype(float), strict=True))
 
     def balance(self, commodity: str, tag: str, place: str) -> int:
         return self.balances.setdefault((commodity, tag, place), len(self.balances))
@@ -161,9 +169,10 @@ def _recovery_factor(rate: float, years: float) -> float:
     return 1 / years if rate == 0 else rate / (1 - (1 + rate) ** -years)
 
 
-def _add_facility(build: _Builder, existing: Floats, ramp: Sequence[float], **row: object) -> int:
+def _add_facility(build: _Builder, existing: Floats, ramp: Sequence[float], *, capacity_t_yr: Floats | float, **row: Any) -> int:
     build.facilities.append(row)
     build.existing.append(existing)
+    build.installed.append(np.where(existing > 0, capacity_t_yr, 0.0))
     build.ramps.append(tuple(ramp))
     return len(build.facilities) - 1
 
@@ -188,7 +197,7 @@ def _add_mines(build: _Builder) -> None:
             existing = np.zeros(len(calendar.first))
         locked = _excluded_lock(build, mine.mine)
         n = _add_facility(
-            build, existing * (1 - locked), MINE_RAMP,
+            build, existing * (1 - locked), MINE_RAMP, capacity_t_yr=float(mine.capacity_reo_t_yr),
             facility=mine.mine, site=mine.mine, name=sites.at[mine.mine, "name"], stage="mine", country=sites.at[mine.mine, "country"],
             smallest_t_yr=largest, largest_t_yr=largest, capital_fixed_usd=0.0,
             capital_slope_usd_t_yr=capex / largest if largest else 0.0,
@@ -239,7 +248,7 @@ def _add_plants(build: _Builder) -> None:
             continue
         scale = float(index.get(country, 1.0))
         n = _add_facility(
-            build, existing, ramp,
+            build, existing, ramp, capacity_t_yr=float(plant.capacity_t_yr),
             facility=plant.facility, site=plant.site, name=sites.at[plant.site, "name"],
             stage=plant.stage, country=country,
             smallest_t_yr=min(float(stage["size_min_t_yr"]), largest), largest_t_yr=largest,
@@ -276,7 +285,7 @@ def _add_collections(build: _Builder) -> None:
         if not yearly.any():
             continue
         n = _add_facility(
-            build, yearly, (1.0,),
+            build, yearly, (1.0,), capacity_t_yr=yearly,
             facility=f"{market}-collection-{grade}", site=market, name=f"{sites.at[market, 'name']}: collection", stage="collection",
             country=sites.at[market, "country"], smallest_t_yr=0.0, largest_t_yr=0.0, capital_fixed_usd=0.0,
             capital_slope_usd_t_yr=0.0, annuity_share=0.0, fixed_opex_share=0.0, first_period=len(calendar.first),
@@ -294,47 +303,46 @@ def _ends(build: _Builder, stage: str) -> list[End]:
 def _add_lane(build: _Builder, finder: LaneFinder, commodity: str, pair: Pair) -> None:
     sender, taker, row = pair
     tag, gross_t_t = sender.tag, _gross(build, commodity, sender.tag)
-    wares = build.tables.commodities.set_index("commodity")
     tail, head = build.balance(commodity, tag, sender.place), build.balance(commodity, tag, taker.place)
-    lane: dict[str, object] = {
+    lane: dict[str, Any] = {
         "tail": tail, "head": head, "commodity": commodity, "tag": tag, "origin": sender.site, "destination": taker.site,
         "route": ON_SITE, "freight_usd_t": 0.0, "transit_usd_t": 0.0, "surcharge_usd_t": 0.0,
     }
     if row >= 0:
         route = finder.route(row)
-        capital = _parameter(build.tables, "capital_cost_share")
         lane["route"] = route["route"]
         lane["freight_usd_t"] = float(route["usd_t"]) * gross_t_t + _class7_usd_t(build, commodity, tag) * gross_t_t
-        lane["transit_usd_t"] = float(route["hours"]) / HOURS_YEAR * capital * float(wares.at[commodity, "value_usd_t"])
-        lane["surcharge_usd_t"] = float(route.get("surcharge_usd_t", 0.0)) * gross_t_t
+        lane["transit_usd_t"] = float(route["hours"]) / HOURS_YEAR * build.parameters["capital_cost_share"] * float(build.commodities[commodity]["value_usd_t"])
+        lane["surcharge_usd_t"] = _surcharge_usd_t(build, route) * gross_t_t
     build.lanes.append(lane)
 
 
-def _parameter(tables: Tables, name: str) -> float:
-    return float(tables.transport.set_index("parameter").at[name, "value"])
+def _surcharge_usd_t(build: _Builder, route: dict[str, Any]) -> float:
+    """Price of risk on a route, USD per gross t: what it was minimised for beyond freight and capital tied up."""
+    if not build.scenario.routes.surcharge_usd_t:
+        return 0.0
+    rest = route["generalised_usd_t"] - route["usd_t"] - route["hours"] * hour_usd_t(build.tables, ware=route["ware"])
+    return float(rest) if rest > 1e-6 else 0.0
 
 
 def _class7_usd_t(build: _Builder, commodity: str, tag: str) -> float:
     """Surcharge on thorium-bearing concentrate, USD per gross t."""
-    mines = build.tables.mines.set_index("mine")
-    if commodity != "concentrate" or mines.at[tag, "thorium"] != "yes":
+    if commodity != "concentrate" or build.mines[tag]["thorium"] != "yes":
         return 0.0
-    return _parameter(build.tables, "class7_surcharge_usd_t")
+    return build.parameters["class7_surcharge_usd_t"]
 
 
 def _gross(build: _Builder, commodity: str, tag: str) -> float:
     """Gross shipped t per contained t."""
-    if commodity in ("concentrate", "carbonate") and tag:
-        grade = build.tables.mines.set_index("mine").at[tag, "product_grade_share"]
-        product = build.tables.mines.set_index("mine").at[tag, "product"]
-        if product == commodity and pd.notna(grade):
-            return 1.0 / float(grade)
-    return float(build.tables.commodities.set_index("commodity").at[commodity, "gross_t_t"])
+    mine = build.mines.get(tag, {})
+    if mine.get("product") == commodity and pd.notna(mine["product_grade_share"]):
+        return 1.0 / float(mine["product_grade_share"])
+    return float(build.commodities[commodity]["gross_t_t"])
 
 
 def _add_upstream(build: _Builder, finder: LaneFinder) -> None:
     """Mine to crack and leach to light and heavy separation, each lane and process tagged with its mine."""
-    mines = build.tables.mines.set_index("mine")
+    mines = build.mines
     feeds = dict(zip(build.tables.facilities["facility"], build.tables.facilities["feeds"], strict=True))
     opex = dict(zip(build.tables.stages["stage"], build.tables.stages["opex_usd_t"].astype(float), strict=True))
     row_of = {str(row["facility"]): n for n, row in enumerate(build.facilities)}
@@ -342,18 +350,18 @@ def _add_upstream(build: _Builder, finder: LaneFinder) -> None:
     sources = [End(end.place, end.site, end.place) for end in _ends(build, "mine")]
 
     def takes_feed(sender: End, taker: End) -> bool:
-        return not feeds[taker.place] or mines.at[sender.tag, "feed"] in feeds[taker.place].split(";")
+        return not feeds[taker.place] or mines[sender.tag]["feed"] in feeds[taker.place].split(";")
 
     def add(commodity: str, pairs: list[Pair]) -> list[End]:
         for pair in pairs:
             _add_lane(build, finder, commodity, pair)
         return sorted({End(taker.place, taker.site, sender.tag) for sender, taker, _ in pairs}, key=lambda end: (end.tag, end.place))
 
-    ore = [end for end in sources if mines.at[end.tag, "product"] == "concentrate"]
-    clay = [end for end in sources if mines.at[end.tag, "product"] == "carbonate"]
+    ore = [end for end in sources if mines[end.tag]["product"] == "concentrate"]
+    clay = [end for end in sources if mines[end.tag]["product"] == "carbonate"]
     cracked = add("concentrate", finder.find(ore, cracks, "bulk", keep=KEEP_UPSTREAM, fits=takes_feed))
     for end in cracked:
-        build.add_process(row_of[end.place], crack_process(build.chain, end.tag, str(mines.at[end.tag, "feed"])), opex["crack_leach"])
+        build.add_process(row_of[end.place], crack_process(build.chain, end.tag, str(mines[end.tag]["feed"])), opex["crack_leach"])
     separated = add("carbonate", finder.find([*cracked, *clay], lights, "bulk", keep=KEEP_UPSTREAM))
     for end in separated:
         build.add_process(row_of[end.place], light_process(build.chain, end.tag), opex["separation_light"])
@@ -379,9 +387,8 @@ def _add_downstream(build: _Builder, finder: LaneFinder, demand: pd.DataFrame) -
     for product, rows in demand.groupby("product", sort=True):
         takers = [End(market, market) for market in sorted(rows["market"].unique())]
         steps.append((str(product), source.get(str(product), heavies), takers))
-    ware = dict(zip(build.tables.commodities["commodity"], build.tables.commodities["ware"], strict=True))
     for commodity, senders, takers in steps:
-        for pair in finder.find(senders, takers, str(ware[commodity])):
+        for pair in finder.find(senders, takers, str(build.commodities[commodity]["ware"])):
             _add_lane(build, finder, commodity, pair)
 
 
@@ -438,7 +445,7 @@ def _reported(build: _Builder) -> tuple[pd.DataFrame, pd.DataFrame]:
     calendar, outputs = build.calendar, build.tables.outputs
     fixed, limits = [], []
     row_of = {str(row["facility"]): n for n, row in enumerate(build.facilities)}
-    process_of = {int(str(p["facility"])): m for m, p in enumerate(build.processes) if p["process"] == "mine"}
+    process_of = {p["facility"]: m for m, p in enumerate(build.processes) if p["process"] == "mine"}
     for row in outputs.itertuples():
         if row.kind == "country" or row.id not in row_of:
             continue
@@ -478,23 +485,30 @@ def element_need_t_t(chain: Chain, element: str, grade: str) -> float:
     return metal * alloy / chain.yield_t_t("metal", "", f"{element}-oxide", f"{element}-metal")
 
 
-def _stock_needs(build: _Builder, demand: pd.DataFrame) -> pd.DataFrame:
-    """Stockpile rules as tonnes at the end of each period."""
+def _yearly_needs(build: _Builder, demand: pd.DataFrame) -> pd.DataFrame:
+    """Separated oxide that a year's demand asks for: magnets through their grades and yields, oxides as they are."""
+    asked = demand.groupby(["product", "period"])["demand_t"].sum()
     rows = []
-    for name, days in sorted(build.scenario.policy.stockpile_days.items()):
-        element = name.removesuffix("-oxide")
-        commodity = f"{element}-oxide"
-        if commodity not in STOCKED:
-            fault = Fault(f"policy.stockpile_days.{name}", "cannot be stocked", f"stock one of {', '.join(STOCKED)}")
-            raise DataError([fault])
+    for commodity in STOCKED:
+        element = commodity.removesuffix("-oxide")
         for t, years in enumerate(build.calendar.block_years):
-            there = demand[demand["period"] == t]
-            need = there.loc[there["product"] == commodity, "demand_t"].sum()
+            need = float(asked.get((commodity, t), 0.0))
             if element in MAGNET_ELEMENTS:
-                for grade in GRADES:
-                    need += there.loc[there["product"] == f"magnet-{grade}", "demand_t"].sum() * element_need_t_t(build.chain, element, grade)
-            rows.append({"commodity": commodity, "period": t, "amount_t": float(need) / years * days / 365})
-    return pd.DataFrame(rows, columns=["commodity", "period", "amount_t"])
+                need += sum(float(asked.get((f"magnet-{g}", t), 0.0)) * element_need_t_t(build.chain, element, g) for g in GRADES)
+            rows.append({"commodity": commodity, "period": t, "yearly_t": need / years})
+    return pd.DataFrame(rows, columns=["commodity", "period", "yearly_t"])
+
+
+def _stock_needs(build: _Builder, needs: pd.DataFrame) -> pd.DataFrame:
+    """Stockpile rules as tonnes at the end of each period."""
+    days = {name.removesuffix("-oxide") + "-oxide": value for name, value in build.scenario.policy.stockpile_days.items()}
+    unknown = sorted(set(days) - set(STOCKED))
+    if unknown:
+        found = f"{', '.join(unknown)} cannot be stocked"
+        raise DataError([Fault("policy.stockpile_days", found, f"stock {', '.join(STOCKED)} or their elements")])
+    kept = needs[needs["commodity"].isin(list(days))]
+    amount = kept["yearly_t"] * kept["commodity"].map(days).astype(float) / 365
+    return kept[["commodity", "period"]].assign(amount_t=amount).reset_index(drop=True)
 
 
 def _offtakes(build: _Builder) -> pd.DataFrame:
@@ -530,10 +544,11 @@ def _assemble(build: _Builder, finder: LaneFinder, demand: pd.DataFrame) -> Inst
     demand = demand.assign(balance=[build.balances[r.product, "", r.market] for r in demand.itertuples()])
     byproducts = _byproducts(build)
     fixed, limits = _reported(build)
+    needs = _yearly_needs(build, demand)
     value = dict(zip(tables.commodities["commodity"], tables.commodities["value_usd_t"].astype(float), strict=True))
     held = np.zeros((len(balances), len(calendar.first)), dtype=bool)
     for row in fixed.itertuples():
-        mine = str(build.facilities[int(str(build.processes[row.process]["facility"]))]["facility"])
+        mine = str(build.facilities[build.processes[row.process]["facility"]]["facility"])
         held[(balances["place"] == mine).to_numpy(), row.period] = True
     lanes = pd.DataFrame(build.lanes)
     loose = ("lace-oxide", "other-oxide", "smeugd-oxide", "y-oxide", "heavy-concentrate", "scrap")
@@ -550,7 +565,7 @@ def _assemble(build: _Builder, finder: LaneFinder, demand: pd.DataFrame) -> Inst
     row_of = {str(row["facility"]): n for n, row in enumerate(build.facilities)}
     return Instance(
         periods=calendar.first, block_years=calendar.block_years, discount=calendar.discount,
-        facilities=pd.DataFrame(build.facilities), existing_t_yr=np.array(build.existing), ramp_share=ramp,
+        facilities=pd.DataFrame(build.facilities), existing_t_yr=np.array(build.existing), installed_t_yr=np.array(build.installed), ramp_share=ramp,
         available_share=_lost_share(build), balances=balances, processes=pd.DataFrame(build.processes),
         term_process=terms[:, 0].astype(int), term_balance=terms[:, 1].astype(int), term_t_t=terms[:, 2],
         lanes=lanes, lane_open=_lane_open(build, lanes), lane_whole=np.zeros(len(lanes), dtype=bool), demand=demand, byproducts=byproducts,
@@ -559,7 +574,7 @@ def _assemble(build: _Builder, finder: LaneFinder, demand: pd.DataFrame) -> Inst
         storage_usd_t_yr=np.array([STORAGE_SHARE_YR * value[c] for c in commodity]),
         fixed_output=fixed, output_limits=limits, locks=_locks(build), offtakes=_offtakes(build),
         country_shares=pd.DataFrame(sorted(policy.max_country_share.items()), columns=["stage", "share"]),
-        stock_needs=_stock_needs(build, demand), budget_usd=policy.budget_usd, max_hubs=policy.max_hubs,
+        stock_needs=_stock_needs(build, needs), yearly_needs=needs, budget_usd=policy.budget_usd, max_hubs=policy.max_hubs,
         must_open=tuple(_must_open(build, row_of)), rule_usd_t=build.scenario.demand.unmet_usd_t["default"],
         counts={"lanes": len(lanes), "lanes_offered": finder.offered, "facilities": len(build.facilities), "processes": len(build.processes)},
     )

@@ -7,14 +7,15 @@ also keeps a crash of native code away from the caller.
 from __future__ import annotations
 
 import datetime
-import multiprocessing as mp
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 
 import numpy as np
 import numpy.typing as npt
@@ -112,9 +113,11 @@ def _answer(result: object, size: int, seconds: float, *, minimum: bool) -> Answ
     return Answer(values=values, cost=cost, bound=bound, reason=reason, seconds=seconds)
 
 
-def _work(pipe: Connection, arrays: Arrays) -> None:
-    """Main loop of a child: jobs in, answers out; the parent decides about interrupts."""
+def work(descriptor: int) -> None:
+    """Main loop of a child: the model, then jobs in and answers out; the parent decides about interrupts."""
+    pipe = Connection(descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    arrays = pipe.recv()
     while True:
         try:
             job = pipe.recv()
@@ -133,7 +136,7 @@ class Engine:
         self._arrays = arrays
         self._queue: deque[tuple[int, Job]] = deque()
         self._busy: dict[Connection, tuple[int, Job]] = {}
-        self._workers: list[tuple[BaseProcess, Connection]] = []
+        self._workers: list[tuple[subprocess.Popen[bytes], Connection]] = []
         self._count = 0
         self._limit = workers
 
@@ -154,16 +157,22 @@ class Engine:
         idle = [pipe for _, pipe in self._workers if pipe not in self._busy]
         while self._queue and (idle or len(self._workers) < self._limit):
             if not idle:
-                ours, theirs = mp.get_context("spawn").Pipe()
-                process = mp.get_context("spawn").Process(target=_work, args=(theirs, self._arrays), daemon=True)
-                process.start()
-                theirs.close()
-                self._workers.append((process, ours))
-                idle.append(ours)
+                idle.append(self._start())
             pipe = idle.pop()
             number, job = self._queue.popleft()
             pipe.send(job)
             self._busy[pipe] = (number, job)
+
+    def _start(self) -> Connection:
+        """Start a child and give it the model."""
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-c", f"from hubplan.model.engine import work; work({theirs.fileno()})"]
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        theirs.close()
+        pipe = Connection(ours.detach())
+        self._workers.append((process, pipe))
+        pipe.send(self._arrays)
+        return pipe
 
     def answers(self, *, until: float) -> Iterator[tuple[int, Job, Answer]]:
         """Answers as they come, until none is left or the clock (`time.monotonic`) passes `until`.
@@ -179,7 +188,7 @@ class Engine:
                 number, job = self._busy.pop(pipe)
                 try:
                     answer = pipe.recv()
-                except EOFError as error:
+                except (EOFError, ConnectionError) as error:
                     fault = Fault("solver", f"its process ended during {job.label}", "free memory, or lower the number of periods")
                     raise NoPlanError([fault], "the solver stopped") from error
                 if isinstance(answer, str):
@@ -195,8 +204,9 @@ class Engine:
         """End the processes at once, whatever they are doing."""
         for process, pipe in self._workers:
             process.kill()
-            process.join()
+            process.wait()
             pipe.close()
         self._workers.clear()
         self._busy.clear()
         self._queue.clear()
+

@@ -36,6 +36,8 @@ class Instance:
         not be built at all).
     existing_t_yr
         Capacity that exists or is committed, ramped; shape (N, T).
+    installed_t_yr
+        The same before ramp and before what is sold ahead to excluded countries; shape (N, T).
     ramp_share
         Share of the capacity opened in period tau usable in period t, by facility; shape (N, T, T).
     available_share
@@ -75,6 +77,8 @@ class Instance:
         ``stage, share``.
     stock_needs
         ``commodity, period, amount_t``.
+    yearly_needs
+        ``commodity, period, yearly_t``: oxide that the demand of a period asks for in a year.
     budget_usd, max_hubs
         Capital and number of facilities that may be built; None is no limit.
     must_open
@@ -90,6 +94,7 @@ class Instance:
     discount: Floats
     facilities: pd.DataFrame
     existing_t_yr: Floats
+    installed_t_yr: Floats
     ramp_share: Floats
     available_share: Floats
     balances: pd.DataFrame
@@ -113,6 +118,7 @@ class Instance:
     offtakes: pd.DataFrame = field(default_factory=lambda: _frame("site", "commodity", "period", "amount_t"))
     country_shares: pd.DataFrame = field(default_factory=lambda: _frame("stage", "share"))
     stock_needs: pd.DataFrame = field(default_factory=lambda: _frame("commodity", "period", "amount_t"))
+    yearly_needs: pd.DataFrame = field(default_factory=lambda: _frame("commodity", "period", "yearly_t"))
     budget_usd: float | None = None
     max_hubs: int | None = None
     must_open: tuple[int, ...] = ()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from hubplan.routing.routes import Routes
 
@@ -49,7 +49,7 @@ class LaneFinder:
         table = routes.table
         self._row = {key: i for i, key in enumerate(zip(table["origin"], table["destination"], table["ware"], strict=True))}
         self._generalised = table["generalised_usd_t"].to_numpy(float)
-        self._table = table
+        self._columns = {name: table[name].to_list() for name in table.columns}
 
     def find(
         self, senders: Sequence[End], takers: Sequence[End], ware: str, *, keep: int | None = None, fits: Fits = _any_fits
@@ -82,6 +82,6 @@ class LaneFinder:
         self.kept += len(chosen)
         return chosen
 
-    def route(self, row: int) -> pd.Series:
+    def route(self, row: int) -> dict[str, Any]:
         """The route of a row of the table."""
-        return self._table.iloc[row]
+        return {name: values[row] for name, values in self._columns.items()}

@@ -1,0 +1,256 @@
+"""From a solution's raw values to a `Plan`: tidy tables in t and USD."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hubplan.data.scenario import Access, Scenario
+from hubplan.data.tables import Tables
+from hubplan.model.instance import Instance
+from hubplan.model.lanes import ON_SITE
+from hubplan.model.solution import Solution
+from hubplan.results.exposure import build_exposure
+from hubplan.results.plan import Plan, as_table
+from hubplan.routing.routes import Routes
+
+Floats = npt.NDArray[np.float64]
+
+SMALLEST_T = 1e-4
+"""Tonnes below which an amount is the solver's rounding, not a decision."""
+COLLECTION = "collection"
+
+
+def build_plan(
+    inst: Instance, solution: Solution, *, tables: Tables, routes: Routes, scenario: Scenario, access: Access,
+    seconds: Mapping[str, float] | None = None,
+) -> Plan:
+    """Write a solution as tables.
+
+    Parameters
+    ----------
+    inst, solution
+        The problem and its answer.
+    tables, routes, scenario, access
+        What the instance was built from; only names, coordinates and legs are taken from them.
+    seconds
+        Wall time of earlier steps.
+    """
+    flows = _flows(inst, solution)
+    used = sorted(set(flows["route"]) - {ON_SITE})
+    legs = routes.legs(used)
+    costs = _costs(inst, solution, flows)
+    value = dict(zip(tables.commodities["commodity"], tables.commodities["value_usd_t"].astype(float), strict=True))
+    hubs = _hubs(inst, solution, tables)
+    named = sorted({*hubs["site"], *flows["origin"], *flows["destination"], *inst.demand["market"]})
+    sites = tables.sites.loc[tables.sites["site"].isin(named), ["site", "name", "kind", "country", "lon", "lat"]]
+    periods = pd.DataFrame({"period": inst.periods, "years": inst.block_years.astype(int), "discount": inst.discount})
+    return Plan(
+        scenario=scenario, access=access, status=solution.status, objective_usd=solution.cost_usd, bound_usd=solution.bound_usd,
+        gap_share=solution.gap_share, seconds={**(seconds or {}), **solution.seconds}, inputs=dict(tables.hashes), solver=solution.solver,
+        counts=dict(inst.counts), periods=as_table("periods", periods), sites=as_table("sites", sites), hubs=hubs,
+        processes=_processes(inst, solution), flows=flows, surplus=_surplus(inst, solution), stocks=_stocks(inst, solution),
+        demand=_demand(inst, solution), costs=costs, violations=_violations(inst, solution), legs=legs, routes=routes.lines(used),
+        exposure=build_exposure(flows, legs, value, tables=tables),
+    )
+
+
+def _long(values: Floats, inst: Instance, *, above: float = SMALLEST_T) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
+    """Rows, periods and amounts of the cells that are more than rounding."""
+    rows, at = np.nonzero(np.abs(values) > above)
+    return rows, at, values[rows, at]
+
+
+def _flows(inst: Instance, solution: Solution) -> pd.DataFrame:
+    rows, at, amount = _long(solution.flow_t, inst)
+    lanes = inst.lanes.iloc[rows].reset_index(drop=True)
+    place = inst.balances["place"].to_numpy()
+    table = pd.DataFrame(
+        {
+            "period": np.array(inst.periods)[at], "commodity": lanes["commodity"], "mine": lanes["tag"], "origin": lanes["origin"],
+            "destination": lanes["destination"], "origin_facility": place[lanes["tail"].to_numpy(dtype=int)],
+            "destination_facility": place[lanes["head"].to_numpy(dtype=int)], "route": lanes["route"], "flow_t": amount,
+            "freight_usd": amount * lanes["freight_usd_t"].to_numpy(float), "transit_usd": amount * lanes["transit_usd_t"].to_numpy(float),
+            "surcharge_usd": amount * lanes["surcharge_usd_t"].to_numpy(float),
+        }
+    )
+    table["cost_usd"] = table["freight_usd"] + table["transit_usd"] + table["surcharge_usd"]
+    return as_table("flows", table)
+
+
+def _installed(inst: Instance, solution: Solution) -> tuple[Floats, Floats, Floats]:
+    """Size built in each period, standing capacity, and usable capacity after ramp and losses, t/yr."""
+    built = np.diff(solution.size_t_yr, axis=1, prepend=0.0)
+    usable = (inst.existing_t_yr + np.einsum("nq,nqt->nt", built, inst.ramp_share)) * inst.available_share
+    return built, inst.installed_t_yr + solution.size_t_yr, usable
+
+
+def _use(inst: Instance, solution: Solution) -> Floats:
+    """Throughput in capacity units; shape (N, T)."""
+    total = np.zeros(inst.existing_t_yr.shape)
+    np.add.at(total, inst.processes["facility"].to_numpy(dtype=int), solution.run_t * inst.processes["capacity_use"].to_numpy(float)[:, None])
+    return total
+
+
+def _variable_opex(inst: Instance, solution: Solution) -> Floats:
+    total = np.zeros(inst.existing_t_yr.shape)
+    np.add.at(total, inst.processes["facility"].to_numpy(dtype=int), solution.run_t * inst.processes["opex_usd_t"].to_numpy(float)[:, None])
+    return total
+
+
+def _capital(inst: Instance, solution: Solution) -> Floats:
+    """Overnight capital standing by t, USD; shape (N, T)."""
+    fixed, slope = (inst.facilities[name].to_numpy(float)[:, None] for name in ("capital_fixed_usd", "capital_slope_usd_t_yr"))
+    return np.asarray(fixed * solution.opened + slope * solution.size_t_yr)
+
+
+def _hubs(inst: Instance, solution: Solution, tables: Tables) -> pd.DataFrame:
+    built, standing, usable = _installed(inst, solution)
+    use = _use(inst, solution)
+    capital = _capital(inst, solution)
+    fixed = capital * inst.facilities["fixed_opex_share"].to_numpy(float)[:, None] * inst.block_years
+    opex = _variable_opex(inst, solution) + fixed
+    capex = np.diff(capital, axis=1, prepend=0.0)
+    shown = (inst.facilities["stage"] != COLLECTION).to_numpy()[:, None] & ((use > SMALLEST_T) | (solution.size_t_yr > SMALLEST_T))
+    rows, at = np.nonzero(shown)
+    fac = inst.facilities.iloc[rows].reset_index(drop=True)
+    places = tables.sites.set_index("site")
+    cell = (rows, at)
+    table = fac[["facility", "site", "name", "stage", "country"]].assign(
+        lon=places["lon"].reindex(fac["site"]).to_numpy(float), lat=places["lat"].reindex(fac["site"]).to_numpy(float),
+        period=np.array(inst.periods)[at], built_t_yr=built[cell], capacity_t_yr=standing[cell], usable_t_yr=usable[cell],
+        throughput_t=use[cell], capex_usd=capex[cell], opex_usd=opex[cell], is_new=solution.size_t_yr[cell] > SMALLEST_T,
+    )
+    return as_table("hubs", table)
+
+
+def _processes(inst: Instance, solution: Solution) -> pd.DataFrame:
+    rows, at, amount = _long(solution.run_t, inst)
+    facility = inst.facilities["facility"].to_numpy()[inst.processes["facility"].to_numpy(dtype=int)[rows]]
+    table = pd.DataFrame(
+        {"period": np.array(inst.periods)[at], "facility": facility, "process": inst.processes["process"].to_numpy()[rows], "input_t": amount}
+    )
+    return as_table("processes", table)
+
+
+def _prices(inst: Instance) -> pd.Series:
+    return inst.byproducts.set_index(["commodity", "period"])["price_usd_t"].astype(float)
+
+
+def _surplus(inst: Instance, solution: Solution) -> pd.DataFrame:
+    both = solution.held_t + solution.sold_t
+    rows, at, _ = _long(both, inst)
+    site = dict(zip(inst.facilities["facility"], inst.facilities["site"], strict=True))
+    balances = inst.balances.iloc[rows].reset_index(drop=True)
+    sold = solution.sold_t[rows, at]
+    prices = _prices(inst).to_dict()
+    paid = np.array([prices.get((c, t), 0.0) for c, t in zip(balances["commodity"], at, strict=True)])
+    table = pd.DataFrame(
+        {
+            "period": np.array(inst.periods)[at], "facility": balances["place"], "site": balances["place"].map(site),
+            "commodity": balances["commodity"], "mine": balances["tag"], "held_t": solution.held_t[rows, at], "sold_t": sold,
+            "revenue_usd": sold * paid,
+        }
+    )
+    return as_table("surplus", table)
+
+
+def _stocks(inst: Instance, solution: Solution) -> pd.DataFrame:
+    """Stocks of a site's plants together."""
+    site = dict(zip(inst.facilities["facility"], inst.facilities["site"], strict=True))
+    keys = inst.balances.assign(site=inst.balances["place"].map(site))
+    closing = pd.DataFrame(solution.stock_t, columns=list(inst.periods)).assign(site=keys["site"], commodity=keys["commodity"])
+    closing = closing[inst.may_stock].groupby(["site", "commodity"], sort=True).sum()
+    closing = closing[(closing > SMALLEST_T).any(axis=1)]
+    rows = []
+    for (place, commodity), values in closing.iterrows():
+        opening = 0.0
+        for period, amount in values.items():
+            rows.append(
+                {
+                    "site": place, "commodity": commodity, "period": period, "opening_t": opening, "added_t": max(0.0, amount - opening),
+                    "drawn_t": max(0.0, opening - amount), "closing_t": amount,
+                }
+            )
+            opening = float(amount)
+    table = pd.DataFrame(rows, columns=["site", "commodity", "period", "opening_t", "added_t", "drawn_t", "closing_t"])
+    return as_table("stocks", table.assign(days_of_cover=_days(table, inst)))
+
+
+def _days(stocks: pd.DataFrame, inst: Instance) -> Floats:
+    """Days that a stock lasts against the yearly need of the demand in view; NaN where no need is known."""
+    yearly = {(row.commodity, inst.periods[int(row.period)]): row.yearly_t for row in inst.yearly_needs.itertuples()}
+    found = [
+        row.closing_t / yearly[row.commodity, row.period] * 365 if yearly.get((row.commodity, row.period), 0.0) > 0 else np.nan
+        for row in stocks.itertuples()
+    ]
+    return np.array(found, dtype=float)
+
+
+def _demand(inst: Instance, solution: Solution) -> pd.DataFrame:
+    unmet = np.where(solution.unmet_t > SMALLEST_T, solution.unmet_t, 0.0)
+    asked = inst.demand["demand_t"].to_numpy(float)
+    table = inst.demand[["market", "product", "sector"]].assign(
+        period=np.array(inst.periods)[inst.demand["period"].to_numpy(dtype=int)], demand_t=asked, served_t=asked - unmet, unmet_t=unmet,
+        penalty_usd=unmet * inst.demand["unmet_usd_t"].to_numpy(float),
+    )
+    return as_table("demand", table)
+
+
+def _costs(inst: Instance, solution: Solution, flows: pd.DataFrame) -> pd.DataFrame:
+    """Lines of cost by period. They are summed from raw values, so that the discounted lines make up the objective."""
+    capital = _capital(inst, solution) * inst.block_years
+    opex = _variable_opex(inst, solution)
+    mines = (inst.facilities["stage"] == "mine").to_numpy()
+    lanes = {name: (solution.flow_t * inst.lanes[name].to_numpy(float)[:, None]).sum(axis=0) for name in ("freight_usd_t", "transit_usd_t", "surcharge_usd_t")}
+    at = inst.demand["period"].to_numpy(dtype=int)
+    unmet = np.bincount(at, solution.unmet_t * inst.demand["unmet_usd_t"].to_numpy(float), minlength=len(inst.periods))
+    price = np.zeros(solution.sold_t.shape)
+    commodity = inst.balances["commodity"].to_numpy()
+    for (name, t), paid in _prices(inst).items():
+        price[commodity == name, t] = paid
+    broken = solution.share_over_t.sum(axis=(0, 1)) if solution.share_over_t.size else np.zeros(len(inst.periods))
+    for frame, short in ((inst.offtakes, solution.offtake_short_t), (inst.stock_needs, solution.stock_short_t)):
+        broken = broken + np.bincount(frame["period"].to_numpy(dtype=int), short, minlength=len(inst.periods))
+    lines: dict[str, Floats] = {
+        "capital": (capital * inst.facilities["annuity_share"].to_numpy(float)[:, None]).sum(axis=0),
+        "fixed_operating": (capital * inst.facilities["fixed_opex_share"].to_numpy(float)[:, None]).sum(axis=0),
+        "mining": opex[mines].sum(axis=0),
+        "processing": opex[~mines].sum(axis=0),
+        "freight": lanes["freight_usd_t"],
+        "transit_inventory": lanes["transit_usd_t"],
+        "risk_surcharge": lanes["surcharge_usd_t"],
+        "storage": (solution.stock_t * inst.storage_usd_t_yr[:, None]).sum(axis=0) * inst.block_years,
+        "unmet": unmet,
+        "byproduct_sales": -(solution.sold_t * price).sum(axis=0),
+        "rule_violations": broken * inst.rule_usd_t,
+    }
+    rows = [
+        {"line": line, "period": period, "cost_usd": float(cost[t]), "discounted_usd": float(cost[t] * inst.discount[t])}
+        for line, cost in lines.items()
+        for t, period in enumerate(inst.periods)
+    ]
+    return as_table("costs", pd.DataFrame(rows))
+
+
+def _violations(inst: Instance, solution: Solution) -> pd.DataFrame:
+    rows: list[dict[str, object]] = []
+
+    def add(rule: str, name: str, t: int, amount: float) -> None:
+        if amount > SMALLEST_T:
+            row = {"rule": rule, "id": name, "period": inst.periods[t], "amount": amount, "unit": "t", "penalty_usd": amount * inst.rule_usd_t}
+            rows.append(row)
+
+    for deal, short in zip(inst.offtakes.itertuples(), solution.offtake_short_t, strict=True):
+        add("offtake", f"{deal.site}/{deal.commodity}", int(deal.period), float(short))
+    for need, short in zip(inst.stock_needs.itertuples(), solution.stock_short_t, strict=True):
+        add("stockpile_days", str(need.commodity), int(need.period), float(short))
+    countries = sorted(inst.facilities["country"].unique())
+    for s, rule in enumerate(inst.country_shares.itertuples()):
+        for c, country in enumerate(countries):
+            for t in range(len(inst.periods)):
+                add("max_country_share", f"{rule.stage}/{country}", t, float(solution.share_over_t[s, c, t]))
+    return as_table("violations", pd.DataFrame(rows))

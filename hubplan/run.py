@@ -1,0 +1,77 @@
+"""The whole program on one page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from hubplan.data.scenario import Scenario, resolve_access
+from hubplan.data.tables import read_tables
+from hubplan.model.build import build_instance
+from hubplan.model.solve import solve
+from hubplan.network.assemble import build_network
+from hubplan.results.build import build_plan
+from hubplan.results.plan import Plan
+from hubplan.routing.routes import find_routes
+
+Progress = Callable[[Mapping[str, object]], None]
+
+
+def run(
+    scenario: Scenario, geodata: Path | str | None = None, *, time_limit_s: float | None = None, gap_share: float | None = None,
+    progress: Progress = lambda event: None,
+) -> Plan:
+    """Plan one scenario.
+
+    Parameters
+    ----------
+    scenario
+        The question.
+    geodata
+        Folder of tables; by default the shipped one.
+    time_limit_s, gap_share
+        Override the scenario's own.
+    progress
+        Called with ``event``, ``seconds`` and, once there are any, ``incumbent_usd`` and ``bound_usd``.
+
+    Raises
+    ------
+    DataError, NoPlanError
+        See `hubplan.data.scenario`, `hubplan.model.solve`.
+    """
+    clock = _Clock(progress)
+    tables = read_tables(geodata)  # what the world is
+    access = resolve_access(scenario, tables)  # what this scenario leaves open in it
+    clock.mark("tables")
+    network = build_network(tables)  # how cargo can move at all
+    clock.mark("network")
+    routes = find_routes(network, tables, scenario, access=access)  # the ways this scenario leaves open
+    clock.mark("routes")
+    instance = build_instance(tables, routes, scenario, access=access)  # the numbers, aligned and checked
+    clock.mark("instance")
+    solution = solve(  # the decision
+        instance,
+        time_limit_s=scenario.solver.time_limit_s if time_limit_s is None else time_limit_s,
+        gap_share=scenario.solver.gap_share if gap_share is None else gap_share,
+        seed=scenario.solver.seed,
+        progress=progress,
+    )
+    clock.mark("solution")
+    return build_plan(  # the answer, as tables
+        instance, solution, tables=tables, routes=routes, scenario=scenario, access=access, seconds=clock.seconds
+    )
+
+
+class _Clock:
+    """Seconds by step, told as they pass."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+        self._start = self._last = time.monotonic()
+
+    def mark(self, step: str) -> None:
+        now = time.monotonic()
+        self.seconds[step], self._last = now - self._last, now
+        self._progress({"event": step, "seconds": round(now - self._start, 2), "incumbent_usd": None, "bound_usd": None})
