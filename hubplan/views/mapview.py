@@ -15,12 +15,20 @@ from branca.element import MacroElement
 from jinja2 import Template
 
 from hubplan.views.basemap import ASSETS
-from hubplan.views.mapspec import MapSpec
 from hubplan.views.maps import SCRIPTS, asset, inline_styles, literal
+from hubplan.views.mapspec import MapSpec
 
 _OPTIONS: dict[str, Any] = {
-    "location": [15.0, 150.0], "zoom_start": 2, "tiles": None, "zoom_control": False, "prefer_canvas": True,
-    "zoom_snap": 0.25, "zoom_delta": 0.5, "min_zoom": 1, "max_zoom": 9, "world_copy_jump": True,
+    "location": [15.0, 150.0],
+    "zoom_start": 2,
+    "tiles": None,
+    "zoom_control": False,
+    "prefer_canvas": True,
+    "zoom_snap": 0.25,
+    "zoom_delta": 0.5,
+    "min_zoom": 1,
+    "max_zoom": 9,
+    "world_copy_jump": True,
 }
 
 
@@ -35,7 +43,7 @@ class _Base(MacroElement):
     """)
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._name = "hubplan_base"
         self.styles = literal(inline_styles())
 
@@ -50,7 +58,7 @@ class _Layer(MacroElement):
     """)
 
     def __init__(self, spec: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._name = "hubplan_layer"
         self.spec = spec
 
@@ -90,8 +98,13 @@ def show_map(spec: str, *, key: str, height: int = 600) -> None:
     group = folium.FeatureGroup(name="plan")
     group.add_child(_Layer(spec))
     st_folium(
-        _base_map(_served_links()), key=key, height=height, use_container_width=True, feature_group_to_add=group,
-        returned_objects=[], wrap_longitude=True,
+        _base_map(_served_links()),
+        key=key,
+        height=height,
+        use_container_width=True,
+        feature_group_to_add=group,
+        returned_objects=[],
+        wrap_longitude=True,
     )
 
 

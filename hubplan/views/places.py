@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from hubplan.data.scenario import Access
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
 from hubplan.views.mapspec import Detail, Flow, Site, Zone
@@ -98,15 +99,15 @@ def called_ports(flows: Sequence[Flow], tables: Tables, periods: int) -> tuple[S
     )
 
 
-def barred_sites(plan: Plan, tables: Tables, periods: int) -> tuple[Site, ...]:
+def barred_sites(access: Access, tables: Tables, periods: int) -> tuple[Site, ...]:
     """Ports, mines and plants that a rule bars although their country is not excluded."""
-    closed = plan.access.closed_ports
+    closed = access.closed_ports
     sites = []
     for row in rows_of(tables.ports[tables.ports["port"].isin(list(closed))]):
-        if row.country not in plan.access.excluded:
+        if row.country not in access.excluded:
             detail = Detail(f"barred: {closed[row.port]}", ("",) * periods)
             sites.append(_still(row.port, "barred", f"{row.name} (port)", row, detail))
-    reasons = barred_places(plan, tables)
+    reasons = barred_places(access, tables)
     for row in rows_of(tables.sites[tables.sites["site"].isin(list(reasons))]):
         sites.append(_still(row.site, "barred", row.name, row, Detail(f"barred: {reasons[row.site]}", ("",) * periods)))
     return tuple(sites)
@@ -118,16 +119,17 @@ def _still(site: str, kind: str, name: str, place: Any, detail: Detail) -> Site:
     return Site(site, kind, name, place.country, float(place.lon), float(place.lat), idle, old, (detail,), True)
 
 
-def barred_places(plan: Plan, tables: Tables) -> dict[str, str]:
+def barred_places(access: Access, tables: Tables) -> dict[str, str]:
     """Find what the rule on owners, or the scenario by name, bars outside excluded countries, with the reason."""
     country = dict(zip(tables.sites["site"], tables.sites["country"], strict=True))
-    site_of = dict(zip(tables.facilities["facility"], tables.facilities["site"], strict=True))
-    found: dict[str, str] = {}
-    for facility, reason in plan.access.barred_facilities.items():
-        site = site_of.get(facility, facility)
-        if country.get(site, "") not in plan.access.excluded and ("owner" in reason or "kept closed" in reason):
-            found.setdefault(site, reason)
-    return found
+    plant = {str(row.facility): row for row in rows_of(tables.facilities)}
+    found: dict[str, list[str]] = {}
+    for facility, reason in access.barred_facilities.items():
+        site = str(plant[facility].site) if facility in plant else facility
+        what = STAGE_WORDS[plant[facility].stage if facility in plant else "mine"]
+        if country.get(site, "") not in access.excluded and ("owner" in reason or "kept closed" in reason):
+            found.setdefault(site, []).append(f"{what}: {reason}")
+    return {site: "; ".join(reasons) for site, reasons in found.items()}
 
 
 def map_zones(tables: Tables, closed: frozenset[str]) -> tuple[Zone, ...]:

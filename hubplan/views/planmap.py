@@ -10,11 +10,13 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from hubplan.data.scenario import Scenario, resolve_access
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
 from hubplan.views.mapspec import Flow, Form, MapSpec, Site
 from hubplan.views.places import barred_sites, called_ports, country_tints, map_zones, plan_sites
 from hubplan.views.polyline import unwrap
+from hubplan.views.tables import country_names, rows_of
 from hubplan.views.ways import bundle_lines, frame_view, leg_totals, plan_flows
 from hubplan.views.words import FORM_COLOURS, FORM_WORDS, plan_sentence
 
@@ -41,7 +43,7 @@ def plan_map(plan: Plan, tables: Tables) -> MapSpec:
         forms=tuple(Form(form, FORM_WORDS[form], FORM_COLOURS[form]) for form in FORM_WORDS if form in used),
         flows=flows,
         lines=lines,
-        sites=(*sites, *called_ports(flows, tables, len(years)), *barred_sites(plan, tables, len(years))),
+        sites=(*sites, *called_ports(flows, tables, len(years)), *barred_sites(plan.access, tables, len(years))),
         zones=map_zones(tables, plan.access.closed),
         tints=country_tints(plan.access.members, plan.access.excluded),
         view=frame_view(plan.routes, positions, sites),
@@ -92,6 +94,39 @@ def route_map(
         zones=map_zones(tables, closed),
         tints={},
         view=frame_view(lines, positions, tuple(sites.values())),
+    )
+
+
+def world_map(scenario: Scenario, tables: Tables) -> MapSpec:
+    """Build the map of a question before there is an answer: mines, passages and countries."""
+    access = resolve_access(scenario, tables)
+    names = country_names(tables)
+    mines = tables.sites[(tables.sites["kind"] == "mine") & ~tables.sites["site"].isin(list(access.barred_sites))]
+    sites = tuple(
+        Site(
+            row.site,
+            "mine",
+            row.name,
+            names.get(row.country, ""),
+            float(row.lon),
+            float(row.lat),
+            (0.0,),
+            (False,),
+            always=True,
+        )
+        for row in rows_of(mines)
+    )
+    return MapSpec(
+        title=scenario.name,
+        sentence="",
+        periods=("today",),
+        forms=(),
+        flows=(),
+        lines=(),
+        sites=(*sites, *barred_sites(access, tables, 1)),
+        zones=map_zones(tables, access.closed),
+        tints=country_tints(access.members, access.excluded),
+        view=(-30.0, -50.0, 330.0, 70.0),
     )
 
 

@@ -210,7 +210,7 @@ def closed_table(plan: Plan, tables: Tables) -> pd.DataFrame:
     for port in rows_of(tables.ports[tables.ports["port"].isin(list(plan.access.closed_ports))]):
         if port.country not in excluded:
             rows.append({"What": port.name, "Kind": "port", "Why": plan.access.closed_ports[port.port]})
-    reasons = barred_places(plan, tables)
+    reasons = barred_places(plan.access, tables)
     for site in rows_of(tables.sites[tables.sites["site"].isin(list(reasons))]):
         rows.append({"What": site.name, "Kind": "mine or plant", "Why": reasons[site.site]})
     return pd.DataFrame(rows, columns=["What", "Kind", "Why"])

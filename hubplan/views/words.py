@@ -61,6 +61,17 @@ SECTOR_WORDS: Mapping[str, str] = {
 }
 
 
+STEP_WORDS: Mapping[str, tuple[float, str]] = {
+    "starting": (0.02, "Starting"),
+    "tables": (0.08, "Tables read"),
+    "network": (0.2, "Network laid out"),
+    "routes": (0.35, "Ways found"),
+    "instance": (0.45, "Numbers aligned"),
+    "solution": (0.9, "Plan found"),
+}
+"""Step of a run to how far it is (0 to 1) and what to say; any other step is part of the search for plans."""
+
+
 def gap_words(status: str, gap_share: float) -> str:
     """Say how near the plan is to the best possible, without solver's words."""
     if status == "optimal" and gap_share <= 0:

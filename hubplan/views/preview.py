@@ -1,0 +1,163 @@
+"""Preview: which ways cargo would go now, before anything is planned anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from hubplan.data.scenario import Access, Scenario
+from hubplan.data.tables import Tables
+from hubplan.results.exposure import ON_SITE
+from hubplan.results.plan import Plan
+from hubplan.routing.routes import Routes
+from hubplan.views.mapspec import Flow, Form, MapSpec, Site
+from hubplan.views.places import barred_sites, called_ports, country_tints, map_zones
+from hubplan.views.planmap import plan_map
+from hubplan.views.tables import country_names, product_names, rows_of
+from hubplan.views.ways import bundle_lines, frame_view, leg_totals
+from hubplan.views.words import FORM_COLOURS, FORM_OF, FORM_WORDS, counted
+
+_STANDING = ("operating", "commissioning")
+_FIRST_STAGES = ("crack_leach", "separation_light")
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """A map of the ways now open, and what changed against those before.
+
+    Parameters
+    ----------
+    changes
+        ``From``, ``To``, ``km before``, ``km now``, ``USD/t before``, ``USD/t now``; those of now are empty where
+        nothing joins the two any more.
+    """
+
+    spec: MapSpec
+    changes: pd.DataFrame
+
+
+def preview_plan(plan: Plan, tables: Tables, routes: Routes, scenario: Scenario) -> Preview:
+    """Send the cargoes of a plan by the ways that another scenario leaves open."""
+    ware = {str(row.commodity): str(row.ware) for row in rows_of(tables.commodities)}
+    moved = plan.flows[plan.flows["route"] != ON_SITE]
+    wanted = moved["origin"] + "--" + moved["destination"] + "--" + moved["commodity"].map(ware)
+    known = wanted.isin(set(routes.table["route"]))
+    flows = moved.assign(route=wanted)[known]
+    ids = list(dict.fromkeys(flows["route"]))
+    legs = routes.legs(ids)
+    then = replace(plan, scenario=scenario, access=routes.access, flows=flows, legs=legs, routes=routes.lines(ids))
+    spec = plan_map(then, tables)
+    changes = _changes(plan, moved.assign(now=wanted), legs)
+    cut = int(changes["km now"].isna().sum())
+    sentence = f"Preview: the plan's cargoes by the ways now open; {counted(len(changes) - cut, 'way')} changed"
+    spec = replace(spec, sentence=f"{sentence}, {counted(cut, 'way')} cut off." if cut else f"{sentence}.")
+    return Preview(spec, changes)
+
+
+def _changes(plan: Plan, moved: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
+    name = {str(row.site): str(row.name) for row in rows_of(plan.sites)}
+    before, now = leg_totals(plan.legs), leg_totals(legs)
+    rows = []
+    for row in rows_of(moved[["origin", "destination", "route", "now"]].drop_duplicates()):
+        old, new = before[row.route], now.get(row.now)
+        if new is None or abs(new.length_km - old.length_km) > 1.0 or abs(new.usd_t - old.usd_t) > 0.05:
+            rows.append(
+                {
+                    "From": name[row.origin],
+                    "To": name[row.destination],
+                    "km before": old.length_km,
+                    "km now": new.length_km if new else None,
+                    "USD/t before": old.usd_t,
+                    "USD/t now": new.usd_t if new else None,
+                }
+            )
+    columns = ["From", "To", "km before", "km now", "USD/t before", "USD/t now"]
+    frame = pd.DataFrame(rows, columns=columns).drop_duplicates(ignore_index=True)
+    return frame.astype(dict.fromkeys(columns[2:], float))
+
+
+def preview_supply(tables: Tables, routes: Routes, scenario: Scenario) -> MapSpec:
+    """Show each standing mine's way to the plant, of those standing, that it reaches most cheaply."""
+    access = routes.access
+    mines = tables.mines[tables.mines["status"].isin(_STANDING)]
+    mines = mines[~mines["mine"].isin([*access.barred_facilities, *access.barred_sites])]
+    plants = tables.facilities[
+        tables.facilities["stage"].isin(_FIRST_STAGES) & (tables.facilities["status"] == "operating")
+    ]
+    plants = plants[~plants["facility"].isin(list(access.barred_facilities))]
+    ways = routes.table[
+        (routes.table["ware"] == "bulk")
+        & routes.table["origin"].isin(mines["mine"])
+        & routes.table["destination"].isin(plants["site"])
+    ]
+    at_home = set(plants["site"])
+    ways = ways[~ways["origin"].isin(at_home)]
+    best = ways.loc[ways.groupby("origin")["generalised_usd_t"].idxmin()] if len(ways) else ways
+    ids = list(best["route"])
+    legs, lines = routes.legs(ids), routes.lines(ids)
+    return _supply_map(tables, best, legs, lines, mines, scenario, access)
+
+
+def _supply_map(
+    tables: Tables,
+    best: pd.DataFrame,
+    legs: pd.DataFrame,
+    lines: pd.DataFrame,
+    mines: pd.DataFrame,
+    scenario: Scenario,
+    access: Access,
+) -> MapSpec:
+    place = {str(row.site): row for row in rows_of(tables.sites)}
+    names, product, totals = country_names(tables), product_names(tables), leg_totals(legs)
+    form = {str(row.commodity): str(row.form) for row in rows_of(tables.commodities)}
+    mine = {str(row.mine): row for row in rows_of(mines)}
+    flows: list[Flow] = []
+    for row in rows_of(best):
+        what = str(mine[row.origin].product)
+        capacity = float(mine[row.origin].capacity_reo_t_yr)
+        load = capacity if capacity == capacity else 1.0
+        ends = (str(place[row.origin].name), str(place[row.destination].name))
+        way = vars(totals[row.route])
+        flows.append(
+            Flow(
+                form=FORM_OF[form[what]],
+                commodity=product[what],
+                origin=ends[0],
+                destination=ends[1],
+                t_yr=(load,),
+                route=row.route,
+                **way,
+            )
+        )
+    positions = {flow.route: [i] for i, flow in enumerate(flows)}
+    ends_of = [(site, "mine") for site in best["origin"]] + [
+        (site, "plant") for site in dict.fromkeys(best["destination"])
+    ]
+    sites = tuple(
+        Site(
+            site,
+            kind,
+            str(place[site].name),
+            names.get(place[site].country, ""),
+            float(place[site].lon),
+            float(place[site].lat),
+            (1.0,),
+            (False,),
+            always=True,
+        )
+        for site, kind in ends_of
+    )
+    used = {flow.form for flow in flows}
+    return MapSpec(
+        title=scenario.name,
+        sentence="No plan yet: each standing mine, and the standing plant it reaches most cheaply. Solve to plan.",
+        periods=("today",),
+        forms=tuple(Form(form, FORM_WORDS[form], FORM_COLOURS[form]) for form in FORM_WORDS if form in used),
+        flows=tuple(flows),
+        lines=bundle_lines(lines, positions),
+        sites=(*sites, *called_ports(flows, tables, 1), *barred_sites(access, tables, 1)),
+        zones=map_zones(tables, access.closed),
+        tints=country_tints(access.members, access.excluded),
+        view=frame_view(lines, positions, sites),
+    )
