@@ -19,6 +19,7 @@ import shapely
 from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 from hubplan.network.assemble import Network
+from hubplan.routing.columns import columns
 
 HOURS_A_YEAR = 8766.0
 WARE_VALUE_USD_T: Mapping[str, float] = MappingProxyType({"bulk": 10_000.0, "value": 100_000.0})
@@ -68,16 +69,15 @@ def arc_freight_usd_t(network: Network, tables: Tables) -> np.ndarray:
     DataError
         A mode without a rate, or an arc whose cost is no number of zero or more.
     """
-    mode = network.arcs["mode"].to_numpy()
-    rate_usd_tkm = np.full(len(mode), np.nan)
-    rate_usd_tkm[np.isin(mode, ("transfer", "port"))] = 0.0
+    at = columns(network)
+    rate_usd_tkm = np.full(len(at.mode), np.nan)
+    rate_usd_tkm[at.any_mode("transfer", "port")] = 0.0
     for name, parameter in _RATE.items():
-        rate_usd_tkm[mode == name] = transport_value(tables, parameter)
-    length_km = network.arcs["length_km"].to_numpy(dtype=float)
-    freight = length_km * rate_usd_tkm + network.arcs["extra_usd_t"].to_numpy(dtype=float)
+        rate_usd_tkm[at.any_mode(name)] = transport_value(tables, parameter)
+    freight: np.ndarray = at.length_km * rate_usd_tkm + network.arcs["extra_usd_t"].to_numpy(dtype=float)
     bad = np.flatnonzero(~(freight >= 0))
     if len(bad):
-        found = f"{len(bad)} arcs have no usable cost; the first is arc {bad[0]}, mode '{mode[bad[0]]}'"
+        found = f"{len(bad)} arcs have no usable cost; the first is arc {bad[0]}, mode '{at.mode[bad[0]]}'"
         raise DataError([Fault("network arcs", found, "give every arc a known mode, a length and a cost of zero or more")])
     return freight
 
@@ -90,7 +90,7 @@ def arc_hours(network: Network) -> np.ndarray:
     DataError
         An arc without hours.
     """
-    hours = network.arcs["hours"].to_numpy(dtype=float)
+    hours: np.ndarray = network.arcs["hours"].to_numpy(dtype=float)
     bad = np.flatnonzero(~(hours >= 0))
     if len(bad):
         raise DataError([Fault("network arcs", f"{len(bad)} arcs have no hours; the first is arc {bad[0]}", "give hours of zero or more")])
@@ -125,7 +125,7 @@ def arc_surcharge_usd_t(network: Network, tables: Tables, surcharge_usd_t: Mappi
         An id that is no zone, port or terminal of this network.
     """
     total = np.zeros(len(network.arcs))
-    port_of = {row.terminal: row.port for row in tables.terminals.itertuples() if row.port}
+    port_of = {str(row.terminal): str(row.port) for row in tables.terminals.itertuples() if row.port}
     for name, price in surcharge_usd_t.items():
         if name in network.zones:
             total += price * _passages(network, tables, name)
@@ -136,11 +136,11 @@ def arc_surcharge_usd_t(network: Network, tables: Tables, surcharge_usd_t: Mappi
 
 def _calls(network: Network, port: str, name: str) -> np.ndarray:
     """Mark the arcs by which cargo calls at a port."""
-    nodes = np.flatnonzero(((network.nodes["kind"] == "port") & (network.nodes["ref"] == port)).to_numpy())
-    if not len(nodes):
+    at = columns(network)
+    if port not in at.ports:
         raise DataError([Fault("routes.surcharge_usd_t", f"'{name}' is no zone, port or terminal of the network", "correct the id")])
-    ends = np.isin(network.arcs["tail"].to_numpy(), nodes) | np.isin(network.arcs["head"].to_numpy(), nodes)
-    return (ends & (network.arcs["mode"] == "port").to_numpy()).astype(float)
+    calls = at.any_mode("port") & ((at.tail == at.ports[port]) | (at.head == at.ports[port]))
+    return np.asarray(calls, dtype=float)
 
 
 def _passages(network: Network, tables: Tables, zone: str) -> np.ndarray:
@@ -151,9 +151,9 @@ def _passages(network: Network, tables: Tables, zone: str) -> np.ndarray:
     area = shapely.from_wkt(str(text.iloc[0])) if len(text) else None
     if area is None or area.geom_type not in ("Polygon", "MultiPolygon"):
         return share
-    nodes = network.nodes
-    inside = shapely.contains_xy(area, nodes["lon"].to_numpy(dtype=float), nodes["lat"].to_numpy(dtype=float))
-    ends_inside = inside[network.arcs["tail"].to_numpy()].astype(int) + inside[network.arcs["head"].to_numpy()]
+    at = columns(network)
+    inside = shapely.contains_xy(area, at.lon, at.lat)
+    ends_inside = inside[at.tail].astype(int) + inside[at.head]
     share[crossing] = np.choose(ends_inside[crossing], [1.0, 0.5, 0.0])
-    share[(network.arcs["mode"] == "port").to_numpy() & (ends_inside > 0)] = 0.5
+    share[at.any_mode("port") & (ends_inside > 0)] = 0.5
     return share

@@ -12,7 +12,8 @@ from scipy.sparse.csgraph import connected_components
 from hubplan.data.scenario import Access
 from hubplan.errors import Fault
 from hubplan.network.assemble import Network
-from hubplan.routing.graph import Cut, find_cuts, find_steps, site_nodes
+from hubplan.routing.columns import columns
+from hubplan.routing.graph import Cut, find_cuts, find_steps
 
 _SHOWN = 5
 _PAIRS_AMONG = 12
@@ -85,7 +86,7 @@ class _Joins:
     def __init__(self, network: Network, closed_by: np.ndarray, origin: int, destination: int) -> None:
         steps = find_steps(network, np.arange(len(network.arcs)))
         other = np.zeros(steps.n_nodes, dtype=bool)
-        other[[node for node in site_nodes(network).values() if node not in (origin, destination)]] = True
+        other[[node for node in columns(network).sites.values() if node not in (origin, destination)]] = True
         on = ~(other[steps.tail] | other[steps.head])
         tail, head, arc = steps.tail[on], steps.head[on], steps.arc[on]
         whole = ~closed_by[arc].any(axis=1)

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import dijkstra
 from hubplan.data.scenario import MODES, Access
 from hubplan.errors import DataError, Fault
 from hubplan.network.assemble import Network
+from hubplan.routing.columns import columns
 from hubplan.routing.cost import SEA_MODES
 
 NOWHERE = -9999
@@ -55,27 +56,27 @@ def find_cuts(network: Network, access: Access, *, year: int) -> list[Cut]:
     if unknown:
         fix = "rebuild the network with these zones, or remove them from routes.closed"
         raise DataError([Fault("routes.closed", f"the network has no zone {', '.join(unknown)}", fix)])
-    cuts = [Cut("zone", zone, f"{zone} is closed", network.crosses[:, network.zones.index(zone)]) for zone in sorted(access.closed)]
-    tail, head = ends(network)
-    mode = network.arcs["mode"].to_numpy()
-    at_sea = mode == "sea"
-    country = network.nodes["country"].to_numpy()
+    at = columns(network)
+    column_of = {zone: network.crosses[:, number] for number, zone in enumerate(network.zones)}
+    cuts = [Cut("zone", zone, f"{zone} is closed", column_of[zone]) for zone in sorted(access.closed)]
+    ashore = ~at.any_mode("sea")
     for code in sorted(access.excluded):
-        within = country == code
-        cuts.append(Cut("country", code, f"{code} is excluded", (within[tail] | within[head]) & ~at_sea))
-    node_of = port_nodes(network)
+        within = at.country == code
+        cuts.append(Cut("country", code, f"{code} is excluded", (within[at.tail] | within[at.head]) & ashore))
+    calls = np.flatnonzero(at.any_mode("port"))
     for port, reason in sorted(access.closed_ports.items()):
-        node = node_of.get(port)
-        if node is None or (country[node] in access.excluded and reason == f"{country[node]} is excluded"):
+        node = at.ports.get(port)
+        if node is None or (at.country[node] in access.excluded and reason == f"{at.country[node]} is excluded"):
             continue   # not in the network, or closed with its country
-        cuts.append(Cut("port", port, reason, ((tail == node) | (head == node)) & (mode == "port")))
+        gone = np.zeros(len(at.tail), dtype=bool)
+        gone[calls[(at.tail[calls] == node) | (at.head[calls] == node)]] = True
+        cuts.append(Cut("port", port, reason, gone))
     for name in MODES:
         if name not in access.modes:
-            gone = np.isin(mode, SEA_MODES) if name == "sea" else mode == name
+            gone = at.any_mode(*SEA_MODES) if name == "sea" else at.any_mode(name)
             cuts.append(Cut("mode", name, f"{name} is not among the modes", gone))
-    opens = network.arcs["opens_year"].to_numpy()
-    for opening in sorted({int(value) for value in opens if value > year}):
-        cuts.append(Cut("year", str(opening), f"opens in {opening}, after {year}", opens == opening))
+    for opening in np.unique(at.opens_year[at.opens_year > year]).tolist():
+        cuts.append(Cut("year", str(opening), f"opens in {opening}, after {year}", at.opens_year == opening))
     return [cut for cut in cuts if cut.arcs.any()]
 
 
@@ -87,26 +88,6 @@ def open_arcs(network: Network, access: Access, *, year: int) -> np.ndarray:
     return ~closed
 
 
-def ends(network: Network) -> tuple[np.ndarray, np.ndarray]:
-    """Tail and head node of each arc."""
-    return network.arcs["tail"].to_numpy(dtype=np.int64), network.arcs["head"].to_numpy(dtype=np.int64)
-
-
-def port_nodes(network: Network) -> dict[str, int]:
-    """Port id to its node on the land side."""
-    return _refs(network, "port")
-
-
-def site_nodes(network: Network) -> dict[str, int]:
-    """Site id to its node."""
-    return _refs(network, "site")
-
-
-def _refs(network: Network, kind: str) -> dict[str, int]:
-    rows = np.flatnonzero((network.nodes["kind"] == kind).to_numpy())
-    return dict(zip(network.nodes["ref"].to_numpy()[rows].tolist(), rows.tolist(), strict=True))
-
-
 @dataclass(frozen=True)
 class Graph:
     """Directed steps as compressed sparse rows, at most one (the cheapest) from one node to another.
@@ -114,16 +95,20 @@ class Graph:
     Parameters
     ----------
     matrix
-        Cost of each step, USD/t; a zero is a step that costs nothing.
+        Cost of each step, USD/t; a zero is a step that costs nothing, inf one that is closed.
     key
         ``tail x n + head`` of each step, rising.
     arc
         Network arc of each step.
+    every, start
+        Arcs of all steps, parallel ones included, by key; and where those of each step of the matrix begin.
     """
 
     matrix: csr_array
     key: np.ndarray
     arc: np.ndarray
+    every: np.ndarray
+    start: np.ndarray
 
     def search(self, sources: Sequence[int] | np.ndarray, *, limit: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
         """Cost from each source to every node (inf where unreachable), and the node before it on the way.
@@ -132,7 +117,8 @@ class Graph:
         -----
         Dijkstra (1959), doi:10.1007/BF01386390, as in `scipy.sparse.csgraph.dijkstra`.
         """
-        cost, before = dijkstra(self.matrix, directed=True, indices=np.asarray(sources), return_predecessors=True, limit=limit)
+        indices = np.asarray(sources)
+        cost, before = dijkstra(self.matrix, directed=True, indices=indices, return_predecessors=True, limit=limit)
         return cost, before
 
     def steps_to(self, before: np.ndarray, target: int) -> tuple[np.ndarray, np.ndarray]:
@@ -145,21 +131,49 @@ class Graph:
 
     def arcs_between(self, tail: np.ndarray, head: np.ndarray) -> np.ndarray:
         """Arc of each step; the steps must exist."""
-        return self.arc[np.searchsorted(self.key, tail * np.int64(self.matrix.shape[0]) + head)]
+        found: np.ndarray = self.arc[np.searchsorted(self.key, tail * np.int64(self.matrix.shape[0]) + head)]
+        return found
+
+    def reprice(self, cost_usd_t: np.ndarray) -> Graph:
+        """The same steps at other costs by arc."""
+        arc = _cheapest(self.every, self.start, cost_usd_t)
+        matrix = csr_array((cost_usd_t[arc], self.matrix.indices, self.matrix.indptr), shape=self.matrix.shape)
+        return Graph(matrix, self.key, arc, self.every, self.start)
 
 
-def build_graph(n_nodes: int, *, tail: np.ndarray, head: np.ndarray, cost: np.ndarray, arc: np.ndarray) -> Graph:
-    """Build a graph from directed steps; of parallel steps the cheapest stays (the first arc on a tie)."""
+def build_graph(n_nodes: int, cost_usd_t: np.ndarray, *, tail: np.ndarray, head: np.ndarray, arc: np.ndarray) -> Graph:
+    """Build a graph from directed steps; of parallel steps the cheapest stays (the lowest arc on a tie).
+
+    Parameters
+    ----------
+    cost_usd_t
+        By arc.
+    tail, head, arc
+        Of each step.
+    """
     key = tail.astype(np.int64) * n_nodes + head
-    order = np.lexsort((arc, cost, key))
-    key = key[order]
+    order = np.lexsort((arc, key))
+    key, every = key[order], arc[order]
     first = np.ones(len(key), dtype=bool)
     first[1:] = key[1:] != key[:-1]
-    keep = order[first]
-    start = np.zeros(n_nodes + 1, dtype=np.int32)
-    np.cumsum(np.bincount(tail[keep], minlength=n_nodes), out=start[1:])
-    matrix = csr_array((cost[keep], head[keep].astype(np.int32), start), shape=(n_nodes, n_nodes))
-    return Graph(matrix, key[first], arc[keep])
+    start, key = np.flatnonzero(first), key[first]
+    row_start = np.zeros(n_nodes + 1, dtype=np.int32)
+    np.cumsum(np.bincount(key // n_nodes, minlength=n_nodes), out=row_start[1:])
+    kept = _cheapest(every, start, cost_usd_t)
+    matrix = csr_array((cost_usd_t[kept], (key % n_nodes).astype(np.int32), row_start), shape=(n_nodes, n_nodes))
+    return Graph(matrix, key, kept, every, start)
+
+
+def _cheapest(every: np.ndarray, start: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """Cheapest arc of each group of parallel ones."""
+    size = np.diff(np.append(start, len(every)))
+    kept: np.ndarray = every[start].copy()
+    for extra in range(1, int(size.max(initial=0))):
+        group = np.flatnonzero(size > extra)
+        rival = every[start[group] + extra]
+        better = cost[rival] < cost[kept[group]]
+        kept[group[better]] = rival[better]
+    return kept
 
 
 @dataclass(frozen=True)
@@ -208,16 +222,10 @@ def find_steps(network: Network, arcs: np.ndarray) -> Steps:
     The approaches of a port may cut across land that a harbour entrance passes, so a ship that came in by one and left by another
     would cross an isthmus. An offing (the sea end of a port arc) is therefore two nodes: one to arrive at, one to depart from.
     """
-    tail, head = ends(network)
-    mode = network.arcs["mode"].to_numpy()
-    calls = np.flatnonzero(mode == "port")
-    quay = (network.nodes["kind"] == "port").to_numpy()
-    twin = np.unique(np.where(quay[tail[calls]], head[calls], tail[calls]))
-    extra = np.full(len(network.nodes), -1, dtype=np.int64)
-    extra[twin] = len(network.nodes) + np.arange(len(twin))
-    step_tail, step_head, step_arc = both_ways(tail[arcs], head[arcs], arcs)
-    arriving = (mode[step_arc] == "sea") & (extra[step_head] >= 0)
-    landing = (mode[step_arc] == "port") & (extra[step_tail] >= 0)
-    step_head = np.where(arriving, extra[step_head], step_head)
-    step_tail = np.where(landing, extra[step_tail], step_tail)
-    return Steps(step_tail, step_head, step_arc, twin, len(network.nodes))
+    at = columns(network)
+    extra = np.full(len(at.kind), -1, dtype=np.int64)
+    extra[at.offings] = len(at.kind) + np.arange(len(at.offings))
+    tail, head, arc = both_ways(at.tail[arcs], at.head[arcs], arcs)
+    arriving = at.any_mode("sea")[arc] & (extra[head] >= 0)
+    landing = at.any_mode("port")[arc] & (extra[tail] >= 0)
+    return Steps(np.where(landing, extra[tail], tail), np.where(arriving, extra[head], head), arc, at.offings, len(at.kind))

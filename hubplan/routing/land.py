@@ -20,8 +20,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from hubplan.network.assemble import Network
+from hubplan.routing.columns import columns
 from hubplan.routing.cost import LAND_MODES
-from hubplan.routing.graph import NOWHERE, Graph, both_ways, build_graph, ends, port_nodes, site_nodes
+from hubplan.routing.graph import Graph, both_ways, build_graph
+from hubplan.routing.trees import sum_ways
 
 _log = logging.getLogger(__name__)
 _SAME = 1e-12
@@ -61,7 +63,7 @@ class Fold:
     arc
         Network arc of each link, or -1 for a folded way inside one cell.
     terminals
-        Keys of the sites, then of the ports, in the order of `site_nodes` and `port_nodes`.
+        Keys of the sites, then of the ports, in the order of `Columns`.
     n_sites
         How many of the terminals are sites.
     cells
@@ -78,18 +80,16 @@ class Fold:
 
 def land_arcs(network: Network, modes: tuple[str, ...]) -> np.ndarray:
     """Mark the arcs on land that the modes allow, bool by arc."""
-    mode = network.arcs["mode"].to_numpy()
-    kept = [name for name in LAND_MODES if name in modes or name not in ("rail", "road")]
-    return np.isin(mode, kept)
+    return columns(network).any_mode(*(name for name in LAND_MODES if name in modes or name not in ("rail", "road")))
 
 
 def _can_cut(network: Network) -> np.ndarray:
     """Mark the arcs that some scenario may close while it leaves their cell open; a site's access links are among them."""
-    tail, head = ends(network)
-    country = np.unique(network.nodes["country"].to_numpy().astype(str), return_inverse=True)[1]
-    site = (network.nodes["kind"] == "site").to_numpy()
-    opens = network.arcs["opens_year"].to_numpy() > 0
-    return (country[tail] != country[head]) | network.crosses.any(axis=1) | opens | site[tail] | site[head]
+    at = columns(network)
+    site = at.kind == "site"
+    border = at.country[at.tail] != at.country[at.head]
+    cut: np.ndarray = border | network.crosses.any(axis=1) | (at.opens_year > 0) | site[at.tail] | site[at.head]
+    return cut
 
 
 def fold_land(
@@ -107,13 +107,13 @@ def fold_land(
     stored
         Cells folded earlier, by digest of their arcs; used where the digest agrees, else the cell is folded anew.
     """
-    tail, head = ends(network)
-    usable = land_arcs(network, modes)
-    cut = np.flatnonzero(usable & _can_cut(network))
-    inner = np.flatnonzero(usable & ~_can_cut(network))
-    sites, ports = list(site_nodes(network).values()), list(port_nodes(network).values())
+    at = columns(network)
+    tail, head = at.tail, at.head
+    usable, can_cut = land_arcs(network, modes), _can_cut(network)
+    cut, inner = np.flatnonzero(usable & can_cut), np.flatnonzero(usable & ~can_cut)
+    sites, ports = list(at.sites.values()), list(at.ports.values())
     nodes = np.unique(np.concatenate([tail[cut], head[cut], np.array(sites + ports, dtype=np.int64)]))
-    label = _cell_of(len(network.nodes), tail[inner], head[inner])
+    label = _cell_of(len(at.kind), tail[inner], head[inner])
     found: list[Links] = []
     cells: dict[str, FoldedCell] = {}
     live = 0
@@ -124,7 +124,7 @@ def fold_land(
         live += cell is not old
         cells[digest] = cell
         found.append(Links(members[cell.links.tail], members[cell.links.head], cell.links.cost_usd_t, cell.links.measures))
-    _log.info("land folded: %d cells, of which %d were searched now and %d came from the store", len(cells), live, len(cells) - live)
+    _log.info("land folded: %d cells, of which %d were searched now and the others came from the store", len(found), live)
     found.append(Links(tail[cut], head[cut], cost_usd_t[cut], (measures[0][cut], measures[1][cut], measures[2][cut])))
     links = _join(found)
     nodes = np.unique(np.concatenate([nodes, links.tail, links.head]))
@@ -165,10 +165,15 @@ def _cell_graph(
     """Graph of one cell in positions of its nodes, and a digest of its arcs that does not depend on numbers outside the cell."""
     a, b = np.searchsorted(members, tail[arcs]), np.searchsorted(members, head[arcs])
     digest = hashlib.sha256(np.int64(len(members)).tobytes())
-    for values in (a.astype(np.int32), b.astype(np.int32), cost[arcs], *(m[arcs] for m in measures)):
+    for values in (a.astype(np.int32), b.astype(np.int32), *rounded(arcs, (cost, *measures))):
         digest.update(np.ascontiguousarray(values).tobytes())
     step_tail, step_head, step_arc = both_ways(a, b, arcs)
-    return build_graph(len(members), tail=step_tail, head=step_head, cost=cost[step_arc], arc=step_arc), digest.hexdigest()
+    return build_graph(len(members), cost, tail=step_tail, head=step_head, arc=step_arc), digest.hexdigest()
+
+
+def rounded(arcs: np.ndarray, values: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    """Values of some arcs to six decimals: what processors make of the last bits of a great circle may differ."""
+    return [np.round(value[arcs], 6) + 0.0 for value in values]
 
 
 def _fold_cell(graph: Graph, keys: np.ndarray, cost: np.ndarray, measures: Measures) -> FoldedCell:
@@ -176,7 +181,7 @@ def _fold_cell(graph: Graph, keys: np.ndarray, cost: np.ndarray, measures: Measu
     distance, before = _search(graph, keys)
     distance = distance[:, keys]
     i, j = _needed(distance)
-    return FoldedCell(keys, _links(graph, before[i], keys[i], keys[j], cost, measures))
+    return FoldedCell(keys, _links(graph, before, i, keys[i], keys[j], cost, measures))
 
 
 def _extend_cell(old: FoldedCell, graph: Graph, keys: np.ndarray, cost: np.ndarray, measures: Measures) -> FoldedCell:
@@ -187,7 +192,7 @@ def _extend_cell(old: FoldedCell, graph: Graph, keys: np.ndarray, cost: np.ndarr
     every = np.concatenate([old.keys, new])
     distance, before = _search(graph, new)
     i, j = np.nonzero(np.isfinite(distance[:, every]) & (new[:, None] != every[None, :]))
-    return FoldedCell(np.sort(every), _join([old.links, _links(graph, before[i], new[i], every[j], cost, measures)]))
+    return FoldedCell(np.sort(every), _join([old.links, _links(graph, before, i, new[i], every[j], cost, measures)]))
 
 
 def _search(graph: Graph, sources: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -210,38 +215,11 @@ def _needed(distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _links(
-    graph: Graph, before: np.ndarray, sources: np.ndarray, targets: np.ndarray, cost: np.ndarray, measures: Measures
+    graph: Graph, before: np.ndarray, rows: np.ndarray, sources: np.ndarray, targets: np.ndarray, cost: np.ndarray, measures: Measures
 ) -> Links:
-    """Walk back from each target to its source and sum the arcs; ``before`` has one row per pair."""
-    total, *sums = walk(graph, before, np.arange(len(targets)), targets, (cost, *measures))
-    return Links(sources, targets, total, (sums[0], sums[1], sums[2]))
-
-
-def walk(
-    graph: Graph, before: np.ndarray, rows: np.ndarray, targets: np.ndarray, values: tuple[np.ndarray, ...]
-) -> list[np.ndarray]:
-    """Sum values of the arcs between the sources of many searches and their targets.
-
-    Parameters
-    ----------
-    before
-        Node before each node, by search.
-    rows, targets
-        Search and node to walk back from; each must have been reached.
-    values
-        Each by the ids that ``graph.arc`` gives.
-    """
-    sums = [np.zeros(len(targets)) for _ in values]
-    pending, node = np.arange(len(targets)), np.asarray(targets, dtype=np.int64)
-    while len(pending):
-        previous = before[rows[pending], node].astype(np.int64)
-        on = previous != NOWHERE
-        pending, node, previous = pending[on], node[on], previous[on]
-        arc = graph.arcs_between(previous, node)
-        for total, value in zip(sums, values, strict=True):
-            total[pending] += value[arc]
-        node = previous
-    return sums
+    """Walk back from each target to its source, which is that of a row of ``before``, and sum the arcs."""
+    sums, _ = sum_ways(graph, before, rows, targets, values=(cost, *measures))
+    return Links(sources, targets, sums[0], (sums[1], sums[2], sums[3]))
 
 
 def _join(parts: list[Links]) -> Links:
@@ -272,14 +250,13 @@ class LandWays:
 
     def measure(self, origin: np.ndarray, destination: np.ndarray) -> Measures:
         """Freight, hours and km between pairs of terminals that are joined."""
-        freight, hours, length_km = walk(
-            self.graph, self.before, origin, self.last_key[origin, destination], self.fold.links.measures
-        )
+        values = self.fold.links.measures
+        sums, _ = sum_ways(self.graph, self.before, origin, self.last_key[origin, destination], values=values)
         link = self.last_link[origin, destination]
         final = link >= 0
-        for total, value in zip((freight, hours, length_km), self.fold.links.measures, strict=True):
+        for total, value in zip(sums, values, strict=True):
             total[final] += value[link[final]]
-        return freight, hours, length_km
+        return sums[0], sums[1], sums[2]
 
 
 def find_land_ways(network: Network, fold: Fold, *, usable: np.ndarray, excluded: frozenset[str], surcharge_usd_t: np.ndarray) -> LandWays:
@@ -295,7 +272,7 @@ def find_land_ways(network: Network, fold: Fold, *, usable: np.ndarray, excluded
         Price of risk by arc; only arcs that may be cut carry any.
     """
     links, whole = fold.links, fold.arc >= 0
-    outside = ~np.isin(network.nodes["country"].to_numpy()[fold.nodes], sorted(excluded))
+    outside = ~np.isin(columns(network).country[fold.nodes], sorted(excluded))
     is_open = outside[links.tail] & outside[links.head]
     is_open[whole] &= usable[fold.arc[whole]]
     cost = links.cost_usd_t.copy()
@@ -305,7 +282,7 @@ def find_land_ways(network: Network, fold: Fold, *, usable: np.ndarray, excluded
     site_keys = fold.terminals[:fold.n_sites]
     into_site = np.isin(head, site_keys)   # cargo passes through no site, so arriving at one is a last step, taken below
     through = ~into_site
-    graph = build_graph(len(fold.nodes), tail=tail[through], head=head[through], cost=cost[link[through]], arc=link[through])
+    graph = build_graph(len(fold.nodes), cost, tail=tail[through], head=head[through], arc=link[through])
     distance, before = graph.search(fold.terminals)
     table = distance[:, fold.terminals]
     table[:, :fold.n_sites] = np.inf

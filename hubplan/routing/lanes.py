@@ -7,14 +7,17 @@ elsewhere cannot make a cheaper one. The other pairs are searched anew, from as 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from hubplan.network.assemble import Network
+from hubplan.routing.columns import columns
 from hubplan.routing.cost import SEA_MODES
-from hubplan.routing.graph import NOWHERE, Graph, build_graph, find_steps, port_nodes
-from hubplan.routing.land import Measures
+from hubplan.routing.graph import Graph, build_graph, find_steps
+from hubplan.routing.land import Measures, rounded
+from hubplan.routing.trees import pack_flags, sum_ways
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class SeaWays:
     freight_usd_t, hours, length_km
         Of the same ways; meaningless where there is none.
     passes
-        bool (ports, ports, zones + 1): the way passes this zone; the last column tells of arcs that open in a later year.
+        uint64 words (ports, ports, words) of bits: the way passes this zone; the bit after the zones tells of an arc that opens
+        in a later year.
     """
 
     cost_usd_t: np.ndarray
@@ -49,7 +53,7 @@ class SeaSearch:
     nodes
         Network node by position.
     port
-        Position of each port, in the order of `port_nodes`.
+        Position of each port, in the order of `Columns`.
     last_port, last_node, last_arc
         Open port arcs: port (by order), position of the node at sea, and arc.
     """
@@ -64,15 +68,15 @@ class SeaSearch:
 
 def build_sea_search(network: Network, cost_usd_t: np.ndarray, *, usable: np.ndarray) -> SeaSearch:
     """Build the graph of the open arcs at sea and of the port calls."""
-    mode = network.arcs["mode"].to_numpy()
-    steps = find_steps(network, np.flatnonzero(np.isin(mode, SEA_MODES) & usable))
-    quays = np.array(list(port_nodes(network).values()), dtype=np.int64)
+    at = columns(network)
+    steps = find_steps(network, np.flatnonzero(at.any_mode(*SEA_MODES) & usable))
+    quays = np.array(list(at.ports.values()), dtype=np.int64)
     landing = np.isin(steps.head, quays)
     nodes = np.unique(np.concatenate([steps.tail, steps.head, quays]))
     on = ~landing
     graph = build_graph(
-        len(nodes), tail=np.searchsorted(nodes, steps.tail[on]), head=np.searchsorted(nodes, steps.head[on]),
-        cost=cost_usd_t[steps.arc[on]], arc=steps.arc[on],
+        len(nodes), cost_usd_t, tail=np.searchsorted(nodes, steps.tail[on]), head=np.searchsorted(nodes, steps.head[on]),
+        arc=steps.arc[on],
     )
     order = np.full(steps.n_nodes, -1, dtype=np.int64)
     order[quays] = np.arange(len(quays))
@@ -82,13 +86,27 @@ def build_sea_search(network: Network, cost_usd_t: np.ndarray, *, usable: np.nda
     )
 
 
+def sea_digest(network: Network, cost_usd_t: np.ndarray, *, measures: Measures, usable: np.ndarray) -> str:
+    """Digest of everything that sea ways depend on; numbers of nodes elsewhere do not matter."""
+    at = columns(network)
+    arcs = np.flatnonzero(at.any_mode(*SEA_MODES) & usable)
+    quays = np.array(list(at.ports.values()), dtype=np.int64)
+    nodes = np.unique(np.concatenate([at.tail[arcs], at.head[arcs], quays]))
+    digest = hashlib.sha256("\n".join([*at.ports, "", *network.zones]).encode())
+    ends = (np.searchsorted(nodes, part) for part in (at.tail[arcs], at.head[arcs], quays))
+    late = at.opens_year[arcs] > 0
+    for values in (*ends, *rounded(arcs, (cost_usd_t, *measures)), network.crosses[arcs], late):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
 def find_sea_ways(network: Network, cost_usd_t: np.ndarray, *, measures: Measures, usable: np.ndarray) -> SeaWays:
     """Find the cheapest sea ways between all ports by search from each of them."""
-    n_ports = len(port_nodes(network))
+    n_ports = len(columns(network).ports)
     square = (n_ports, n_ports)
     blank = SeaWays(
         np.full(square, np.inf), np.zeros(square), np.zeros(square), np.zeros(square),
-        np.zeros((*square, len(network.zones) + 1), dtype=bool),
+        np.zeros((*square, pack_flags(np.zeros((1, len(network.zones) + 1), dtype=bool)).shape[1]), dtype=np.uint64),
     )
     search = build_sea_search(network, cost_usd_t, usable=usable)
     return _search_from(np.arange(n_ports), blank, search, network, cost_usd_t, measures)
@@ -107,14 +125,14 @@ def change_sea_ways(
     cost_usd_t, usable
         Of the new state; at no arc lower or more open than in the base state.
     changed
-        bool by column of ``passes``: what differs from the base state.
+        bool by zone, and one for arcs that open later: what differs from the base state.
     ports
         bool by port: may be called at; the others get no way.
     repriced
         bool by port: a call costs more than in the base state.
     """
     cost = np.where(ports[:, None] & ports[None, :], base.cost_usd_t, np.inf)
-    affected = base.passes[:, :, changed].any(axis=2) | repriced[:, None] | repriced[None, :]
+    affected = (base.passes & pack_flags(changed[None, :])[0]).any(axis=2) | repriced[:, None] | repriced[None, :]
     affected &= np.isfinite(cost)
     ways = SeaWays(cost, base.freight_usd_t, base.hours, base.length_km, base.passes)
     sources = _cover(affected)
@@ -141,28 +159,36 @@ def _cover(affected: np.ndarray) -> np.ndarray:
 def _search_from(
     sources: np.ndarray, ways: SeaWays, search: SeaSearch, network: Network, cost_usd_t: np.ndarray, measures: Measures
 ) -> SeaWays:
-    """Replace the rows and columns of some ports by new ways; pairs that were closed to calls stay closed."""
-    cost, freight, hours, length_km, passes = (
-        ways.cost_usd_t.copy(), ways.freight_usd_t.copy(), ways.hours.copy(), ways.length_km.copy(), ways.passes.copy()
-    )
-    flags = np.column_stack([network.crosses, network.arcs["opens_year"].to_numpy() > 0])
+    """Replace the rows and columns of some ports by new ways."""
+    tables = (ways.freight_usd_t.copy(), ways.hours.copy(), ways.length_km.copy())
+    cost, passes = ways.cost_usd_t.copy(), ways.passes.copy()
+    flags = pack_flags(np.column_stack([network.crosses, columns(network).opens_year > 0]))
     for at in range(0, len(sources), 64):
         rows = sources[at:at + 64]
         distance, before = search.graph.search(search.port[rows])
         arrive = distance[:, search.last_node] + cost_usd_t[search.last_arc]
-        reached, last = _best_arrival(arrive, search.last_port, cost.shape[1])
+        reached, last = _best_arrival(arrive, search.last_port, len(cost))
         reached[np.arange(len(rows)), rows] = np.inf
         i, port = np.nonzero(np.isfinite(reached))
         final = last[i, port]
-        sums, passed = _walk_flags(search.graph, before, i, search.last_node[final], measures, flags)
+        sums, passed = sum_ways(search.graph, before, i, search.last_node[final], values=measures, flags=flags)
         arc = search.last_arc[final]
         cost[rows, :] = reached
-        for total, found, value in zip((freight, hours, length_km), sums, measures, strict=True):
-            total[rows[i], port] = found + value[arc]
+        for table, total, value in zip(tables, sums, measures, strict=True):
+            table[rows[i], port] = total + value[arc]
         passes[rows[i], port] = passed | flags[arc]
-    for array in (cost, freight, hours, length_km, passes):
-        array[:, sources] = np.swapaxes(array[sources], 0, 1)
-    return SeaWays(cost, freight, hours, length_km, passes)
+    for array in (cost, *tables, passes):
+        _mirror(array, sources)
+    return SeaWays(cost, *tables, passes)
+
+
+def _mirror(table: np.ndarray, rows: np.ndarray) -> None:
+    """Make a fresh table symmetric after some of its rows were replaced; between two of them the first counts."""
+    block = table[np.ix_(rows, rows)]
+    i, j = np.triu_indices(len(rows), 1)
+    block[j, i] = block[i, j]
+    table[:, rows] = np.swapaxes(table[rows], 0, 1)
+    table[np.ix_(rows, rows)] = block
 
 
 def _best_arrival(arrive: np.ndarray, last_port: np.ndarray, n_ports: int) -> tuple[np.ndarray, np.ndarray]:
@@ -174,22 +200,3 @@ def _best_arrival(arrive: np.ndarray, last_port: np.ndarray, n_ports: int) -> tu
         best[better, port] = arrive[better, position]
         which[better, port] = position
     return best, which
-
-
-def _walk_flags(
-    graph: Graph, before: np.ndarray, rows: np.ndarray, targets: np.ndarray, measures: Measures, flags: np.ndarray
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """As `walk`, and the flags of all arcs walked over."""
-    sums = [np.zeros(len(targets)) for _ in measures]
-    passed = np.zeros((len(targets), flags.shape[1]), dtype=bool)
-    pending, node = np.arange(len(targets)), targets.astype(np.int64)
-    while len(pending):
-        previous = before[rows[pending], node].astype(np.int64)
-        on = previous != NOWHERE
-        pending, node, previous = pending[on], node[on], previous[on]
-        arc = graph.arcs_between(previous, node)
-        for total, value in zip(sums, measures, strict=True):
-            total[pending] += value[arc]
-        passed[pending] |= flags[arc]
-        node = previous
-    return sums, passed

@@ -11,7 +11,7 @@ from shapely.geometry import LineString
 
 from hubplan.network.assemble import Network
 from hubplan.network.sea import densify
-from hubplan.routing.graph import ends
+from hubplan.routing.columns import columns
 from hubplan.routing.land import Measures
 
 LEG_COLUMNS = (
@@ -58,8 +58,8 @@ def split_legs(network: Network, path: Path, *, origin: str, destination: str) -
     A leg ends where the mode changes, at a port call, and at a break of gauge. What a change costs (transfer, handling, dwell)
     is part of the leg that follows, or of the last leg when nothing follows. So is an access link of up to 3 km.
     """
-    mode = network.arcs["mode"].to_numpy()[path.arcs]
-    short = (mode == "access") & (network.arcs["length_km"].to_numpy()[path.arcs] <= _SHORT_KM)
+    mode = columns(network).mode[path.arcs]
+    short = (mode == "access") & (columns(network).length_km[path.arcs] <= _SHORT_KM)
     code = np.array([_CONNECTOR if skip else _LEG_MODE.get(name, _CONNECTOR) for name, skip in zip(mode, short, strict=True)])
     handled = np.isin(mode, ("transfer", "port"))
     moving = np.flatnonzero(code != _CONNECTOR)
@@ -81,8 +81,8 @@ def split_legs(network: Network, path: Path, *, origin: str, destination: str) -
 
 def _change_name(network: Network, path: Path, first: int, last: int, code: np.ndarray) -> str:
     """Name the place between two legs: the port called at, or what is done there."""
-    at = path.nodes[first:last + 1]
-    kinds, refs = network.nodes["kind"].to_numpy()[at], network.nodes["ref"].to_numpy()[at]
+    place = path.nodes[first:last + 1]
+    kinds, refs = columns(network).kind[place], columns(network).ref[place]
     named = [str(ref) for kind, ref in zip(kinds, refs, strict=True) if kind == "port" and ref] or [str(ref) for ref in refs if ref]
     if named:
         return named[0]
@@ -91,26 +91,24 @@ def _change_name(network: Network, path: Path, first: int, last: int, code: np.n
 
 def tell_legs(network: Network, path: Path, measures: Measures, *, route: str, origin: str, destination: str) -> list[dict[str, object]]:
     """Describe the legs of a path: one dict per leg with the keys of `LEG_COLUMNS`."""
-    country, ref, kind = (network.nodes[name].to_numpy() for name in ("country", "ref", "kind"))
-    arc_mode, gauge = network.arcs["mode"].to_numpy(), network.arcs["gauge_mm"].to_numpy()
-    assumed = network.arcs["assumed"].to_numpy(dtype=bool)
+    at = columns(network)
     rows: list[dict[str, object]] = []
     for number, span in enumerate(split_legs(network, path, origin=origin, destination=destination), start=1):
         arcs, nodes = path.arcs[span.start:span.stop], path.nodes[span.start:span.stop + 1]
         called = np.array([], dtype=object)
         if span.mode == "sea":   # the quay of the last port comes one arc after the leg, since unloading belongs to the next
             nodes = path.nodes[span.start:span.stop + 2]
-            nodes = nodes[kind[nodes] == "port"]
-            called = ref[nodes]
+            nodes = nodes[at.kind[nodes] == "port"]
+            called = at.ref[nodes]
         seen = np.nonzero(network.crosses[arcs])[1]   # row by row, so in order of travel
-        gauges = {int(value) for value in gauge[arcs][arc_mode[arcs] == "rail"] if value > 0}
+        gauges = {int(value) for value in at.gauge_mm[arcs][at.mode[arcs] == "rail"] if value > 0}
         rows.append({
             "route": route, "leg": number, "mode": span.mode, "from": span.origin, "to": span.destination,
             "length_km": float(measures[2][arcs].sum()), "hours": float(measures[1][arcs].sum()),
             "cost_usd_t": float(measures[0][arcs].sum()),
-            "countries": _listed(country[nodes]), "chokepoints": _listed(np.array(network.zones, dtype=object)[seen]),
+            "countries": _listed(at.country[nodes]), "chokepoints": _listed(np.array(network.zones, dtype=object)[seen]),
             "ports": _listed(called), "gauge": ";".join(str(value) for value in sorted(gauges)),
-            "assumed_km": float(measures[2][arcs][assumed[arcs]].sum()),
+            "assumed_km": float(measures[2][arcs][at.assumed[arcs]].sum()),
         })
     return rows
 
@@ -145,16 +143,15 @@ def lines_table(rows: list[dict[str, object]]) -> gpd.GeoDataFrame:
 
 def _points(network: Network, path: Path) -> np.ndarray:
     """Points along a path: drawn geometry where there is some, great circles in steps of 25 km at sea, straight lines on land."""
-    lon, lat = network.nodes["lon"].to_numpy(dtype=float), network.nodes["lat"].to_numpy(dtype=float)
-    mode = network.arcs["mode"].to_numpy()
-    tail, _ = ends(network)
+    at = columns(network)
+    lon, lat = at.lon, at.lat
     parts = []
     for arc, a, b in zip(path.arcs, path.nodes, path.nodes[1:], strict=False):
         span = slice(network.line_start[arc], network.line_start[arc + 1])
         if span.stop > span.start:
             inner = np.column_stack([network.line_lon[span], network.line_lat[span]]).astype(float)
-            parts.append(inner if tail[arc] == a else inner[::-1])
-        elif mode[arc] == "sea":
+            parts.append(inner if at.tail[arc] == a else inner[::-1])
+        elif at.mode[arc] == "sea":
             parts.append(densify(lon[a], lat[a], lon[b], lat[b], _STEP_KM))
         else:
             parts.append(np.array([[lon[a], lat[a]], [lon[b], lat[b]]]))

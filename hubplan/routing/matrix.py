@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import floyd_warshall
 from hubplan.data.scenario import Access
 from hubplan.data.tables import Tables
 from hubplan.network.assemble import Network
+from hubplan.routing.columns import columns
 from hubplan.routing.cost import arc_surcharge_usd_t
 from hubplan.routing.graph import open_arcs
 from hubplan.routing.groundwork import Groundwork
@@ -130,13 +131,13 @@ def _sea_ways(
     repriced[groundwork.call_port[extra[groundwork.call_arc] > 0]] = True
     lost_some = groundwork.call_port[~usable[groundwork.call_arc]]
     repriced[lost_some] |= called[lost_some]   # one of a port's several ways to sea is closed
-    at_sea = (network.arcs["mode"] == "sea").to_numpy()
-    closed_or_priced = at_sea & (~usable | (extra > 0))
+    at_sea = columns(network).any_mode("sea")
+    priced = at_sea & (extra > 0)
     changed = np.zeros(len(network.zones) + 1, dtype=bool)
     newly = access.closed - groundwork.base_closed
-    for column, zone in enumerate(network.zones):
-        changed[column] = zone in newly or bool((network.crosses[:, column] & at_sea & (extra > 0)).any())
-    changed[-1] = bool((closed_or_priced & (network.arcs["opens_year"].to_numpy() > 0)).any())
+    changed[:-1] = [zone in newly for zone in network.zones]
+    changed[:-1] |= network.crosses[priced].any(axis=0)
+    changed[-1] = bool((at_sea & (columns(network).opens_year > 0) & (priced | ~usable)).any())
     return change_sea_ways(
         base, network, cost, measures=groundwork.measures, usable=usable, changed=changed, ports=called, repriced=repriced,
     )

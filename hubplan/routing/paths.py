@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import geopandas as gpd
@@ -15,9 +15,10 @@ from hubplan.data.scenario import Access
 from hubplan.data.tables import Tables
 from hubplan.errors import NoRouteError
 from hubplan.network.assemble import Network
+from hubplan.routing.columns import columns
 from hubplan.routing.cost import arc_freight_usd_t, arc_hours, arc_surcharge_usd_t, hour_usd_t, transport_value
 from hubplan.routing.cuts import explain_cut
-from hubplan.routing.graph import NOWHERE, build_graph, find_steps, open_arcs, site_nodes
+from hubplan.routing.graph import NOWHERE, Graph, Steps, build_graph, find_steps, open_arcs
 from hubplan.routing.land import Measures
 from hubplan.routing.legs import Path, draw_legs, legs_table, lines_table, tell_legs
 from hubplan.routing.places import Place, resolve_place
@@ -65,32 +66,44 @@ class Prices:
 
 def price_arcs(network: Network, tables: Tables, *, ware: str, surcharge_usd_t: Mapping[str, float] = MappingProxyType({})) -> Prices:
     """Price the arcs of a network."""
-    measures = (arc_freight_usd_t(network, tables), arc_hours(network), network.arcs["length_km"].to_numpy(dtype=float))
+    measures = (arc_freight_usd_t(network, tables), arc_hours(network), columns(network).length_km)
     hourly = hour_usd_t(tables, ware=ware)
     cost = measures[0] + measures[1] * hourly + arc_surcharge_usd_t(network, tables, surcharge_usd_t)
     return Prices(measures, cost, hourly, transport_value(tables, "road_usd_tkm"), transport_value(tables, "road_kmh"))
 
 
-def search_path(
-    network: Network, cost_usd_t: np.ndarray, *, usable: np.ndarray, origin: int, destination: int, limit_usd_t: float = np.inf
-) -> Path | None:
-    """Find the cheapest path between two nodes by a plain search of the whole network; None where there is none.
+@dataclass(frozen=True)
+class Field:
+    """The open network as a graph for searches towards one destination."""
 
-    Cargo passes through no third site, and ships pass through no port's offing.
-    """
-    if origin == destination:
-        return Path(np.array([origin], dtype=np.int64), np.zeros(0, dtype=np.int64))
+    graph: Graph
+    steps: Steps
+    destination: int
+
+    def search(self, origin: int, *, limit_usd_t: float = np.inf) -> Path | None:
+        """Cheapest path from a node, None where there is none at up to the limit."""
+        if origin == self.destination:
+            return Path(np.array([origin], dtype=np.int64), np.zeros(0, dtype=np.int64))
+        _, before = self.graph.search([origin], limit=limit_usd_t)
+        if before[0, self.destination] == NOWHERE:
+            return None
+        nodes, arcs = self.graph.steps_to(before[0], self.destination)
+        return Path(self.steps.network_nodes(nodes), arcs)
+
+    def reprice(self, cost_usd_t: np.ndarray) -> Field:
+        """The same steps at other costs by arc; inf closes an arc."""
+        return replace(self, graph=self.graph.reprice(cost_usd_t))
+
+
+def build_field(network: Network, cost_usd_t: np.ndarray, *, usable: np.ndarray, destination: int) -> Field:
+    """Build the graph of the open arcs. Cargo passes through no third site, and ships pass through no port's offing."""
     steps = find_steps(network, np.flatnonzero(usable))
     barred = np.zeros(steps.n_nodes, dtype=bool)
-    barred[list(site_nodes(network).values())] = True
+    barred[list(columns(network).sites.values())] = True
     barred[destination] = False
     on = ~barred[steps.head]
-    graph = build_graph(steps.n_nodes, tail=steps.tail[on], head=steps.head[on], cost=cost_usd_t[steps.arc[on]], arc=steps.arc[on])
-    _, before = graph.search([origin], limit=limit_usd_t)
-    if before[0, destination] == NOWHERE:
-        return None
-    nodes, arcs = graph.steps_to(before[0], destination)
-    return Path(steps.network_nodes(nodes), arcs)
+    graph = build_graph(steps.n_nodes, cost_usd_t, tail=steps.tail[on], head=steps.head[on], arc=steps.arc[on])
+    return Field(graph, steps, destination)
 
 
 def find_path(
@@ -138,7 +151,7 @@ def find_journey(
     end = resolve_place(destination, tables, network, modes=access.modes)
     prices = price_arcs(network, tables, ware=ware, surcharge_usd_t=surcharge_usd_t)
     usable = open_arcs(network, access, year=year)
-    path = search_path(network, prices.cost_usd_t, usable=usable, origin=start.node, destination=end.node)
+    path = build_field(network, prices.cost_usd_t, usable=usable, destination=end.node).search(start.node)
     if path is None:
         raise no_route(network, prices.cost_usd_t, start, end, access, year=year)
     return tell_journey(network, path, prices, origin=start, destination=end, ware=ware)
@@ -147,7 +160,7 @@ def find_journey(
 def no_route(network: Network, cost_usd_t: np.ndarray, origin: Place, destination: Place, access: Access, *, year: int) -> NoRouteError:
     """Build the error that says what cuts two places off."""
     def cheapest(usable: np.ndarray) -> float | None:
-        path = search_path(network, cost_usd_t, usable=usable, origin=origin.node, destination=destination.node)
+        path = build_field(network, cost_usd_t, usable=usable, destination=destination.node).search(origin.node)
         return None if path is None else float(cost_usd_t[path.arcs].sum())
 
     faults = explain_cut(network, origin.node, destination.node, access, year=year, cheapest=cheapest)
@@ -177,11 +190,11 @@ def _end_name(network: Network, place: Place) -> str:
 
 
 def _arc_rows(network: Network, path: Path, prices: Prices) -> pd.DataFrame:
-    taken, at = network.arcs.iloc[path.arcs], network.nodes.iloc[path.nodes[1:]]
+    at = columns(network)
     return pd.DataFrame({
-        "arc": path.arcs, "mode": taken["mode"].to_numpy(), "length_km": prices.measures[2][path.arcs],
+        "arc": path.arcs, "mode": at.mode[path.arcs], "length_km": prices.measures[2][path.arcs],
         "hours": prices.measures[1][path.arcs], "cost_usd_t": prices.measures[0][path.arcs],
-        "generalised_usd_t": prices.cost_usd_t[path.arcs], "lon": at["lon"].to_numpy(), "lat": at["lat"].to_numpy(),
+        "generalised_usd_t": prices.cost_usd_t[path.arcs], "lon": at.lon[path.nodes[1:]], "lat": at.lat[path.nodes[1:]],
     })
 
 

@@ -15,8 +15,8 @@ from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 from hubplan.network.assemble import Network
 from hubplan.network.sea import EARTH_KM
+from hubplan.routing.columns import columns
 from hubplan.routing.cost import transport_value
-from hubplan.routing.graph import ends, port_nodes, site_nodes
 from hubplan.routing.land import land_arcs
 
 _POINT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,;]\s*([+-]?\d+(?:\.\d+)?)\s*")
@@ -81,7 +81,7 @@ def resolve_place(text: str, tables: Tables, network: Network, *, modes: tuple[s
 
 
 def _find_site(wanted: str, tables: Tables, network: Network) -> Place | None:
-    nodes = site_nodes(network)
+    nodes = columns(network).sites
     for exact in (True, False):
         for row in tables.sites.itertuples():
             names = {row.site} if exact else {alias.strip().lower() for alias in str(row.aliases).split(";") if alias.strip()}
@@ -91,7 +91,7 @@ def _find_site(wanted: str, tables: Tables, network: Network) -> Place | None:
 
 
 def _find_port(wanted: str, tables: Tables, network: Network) -> Place | None:
-    nodes = port_nodes(network)
+    nodes = columns(network).ports
     for row in tables.ports.itertuples():
         if (wanted.lower() == row.port or (row.un_locode and wanted.upper() == row.un_locode)) and row.port in nodes:
             return Place(row.port, "port", f"Port of {row.name}", float(row.lon), float(row.lat), nodes[row.port])
@@ -101,12 +101,12 @@ def _find_port(wanted: str, tables: Tables, network: Network) -> Place | None:
 def _snap(lat: float, lon: float, tables: Tables, network: Network, modes: tuple[str, ...]) -> Place:
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):
         raise DataError([Fault("place", f"{lat:g},{lon:g} is not on Earth", "give latitude,longitude in degrees: -28.86,122.55")])
-    kinds = network.nodes["kind"].to_numpy()
+    at = columns(network)
     wanted = "road" if "road" in modes else "rail"
-    able = np.flatnonzero(((kinds == wanted) & _on_big_network(network, modes)) | (kinds == "port"))
+    able = np.flatnonzero(((at.kind == wanted) & _on_big_network(network, modes)) | (at.kind == "port"))
     if not len(able):
         raise DataError([Fault("place", "the network has neither a port nor a land network", "use a network with ports or roads")])
-    distance_km = great_circle_km(lon, lat, network.nodes["lon"].to_numpy(dtype=float)[able], network.nodes["lat"].to_numpy(dtype=float)[able])
+    distance_km = great_circle_km(lon, lat, at.lon[able], at.lat[able])
     nearest = int(np.argmin(distance_km))
     access_km = float(distance_km[nearest]) * transport_value(tables, "access_road_factor")
     return Place(f"{lat:g},{lon:g}", "point", f"{lat:g},{lon:g}", lon, lat, int(able[nearest]), access_km)
@@ -114,12 +114,12 @@ def _snap(lat: float, lon: float, tables: Tables, network: Network, modes: tuple
 
 def _on_big_network(network: Network, modes: tuple[str, ...]) -> np.ndarray:
     """Mark the nodes of connected land networks of 1,000 km or more."""
-    tail, head = ends(network)
+    at = columns(network)
     use = land_arcs(network, modes)
-    n = len(network.nodes)
-    links = coo_array((np.ones(int(use.sum()), dtype=np.int8), (tail[use], head[use])), shape=(n, n)).tocsr()
+    n = len(at.kind)
+    links = coo_array((np.ones(int(use.sum()), dtype=np.int8), (at.tail[use], at.head[use])), shape=(n, n)).tocsr()
     label = connected_components(links, directed=False)[1]
-    total_km = np.bincount(label[tail[use]], weights=network.arcs["length_km"].to_numpy(dtype=float)[use], minlength=int(label.max()) + 1)
+    total_km = np.bincount(label[at.tail[use]], weights=at.length_km[use], minlength=int(label.max()) + 1)
     big: np.ndarray = total_km[label] >= _BIG_KM
     return big
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from hubplan.network.assemble import Network
+from hubplan.routing.columns import columns
 from hubplan.routing.cost import LAND_MODES, SEA_MODES
-from hubplan.routing.graph import Graph, Steps, build_graph, find_steps, port_nodes, site_nodes
+from hubplan.routing.graph import Graph, Steps, build_graph, find_steps
 from hubplan.routing.legs import Path
 from hubplan.routing.matrix import Hops, Ways
 
@@ -28,8 +29,9 @@ class Retrace:
     """
 
     def __init__(self, network: Network, cost_usd_t: np.ndarray, usable: np.ndarray) -> None:
-        self._nodes = np.array([*site_nodes(network).values(), *port_nodes(network).values()], dtype=np.int64)
-        self._n_sites = len(site_nodes(network))
+        at = columns(network)
+        self._nodes = np.array([*at.sites.values(), *at.ports.values()], dtype=np.int64)
+        self._n_sites = len(at.sites)
         self._network, self._cost, self._usable = network, cost_usd_t, usable
         self._found: dict[_Hop, Path] = {}
 
@@ -58,7 +60,7 @@ class Retrace:
 
     def _search(self, by_sea: bool, sources: dict[int, list[int]], ways: Ways) -> None:
         modes = SEA_MODES if by_sea else LAND_MODES
-        use = np.isin(self._network.arcs["mode"].to_numpy(), modes) & self._usable
+        use = columns(self._network).any_mode(*modes) & self._usable
         steps = find_steps(self._network, np.flatnonzero(use))
         sites = np.zeros(steps.n_nodes, dtype=bool)
         sites[self._nodes[:self._n_sites]] = True
@@ -67,7 +69,7 @@ class Retrace:
             on = np.ones(len(steps.head), dtype=bool)
         used, place = _renumber(steps, on)
         graph = build_graph(
-            len(used), tail=place[steps.tail[on]], head=place[steps.head[on]], cost=self._cost[steps.arc[on]], arc=steps.arc[on]
+            len(used), self._cost, tail=place[steps.tail[on]], head=place[steps.head[on]], arc=steps.arc[on]
         )
         arrivals = _arrivals(steps, ~on)
         for source, targets in sources.items():

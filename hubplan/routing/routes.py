@@ -13,8 +13,9 @@ from hubplan.data.scenario import Access, Scenario, resolve_access
 from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 from hubplan.network.assemble import Network
+from hubplan.routing.columns import columns
 from hubplan.routing.cost import WARES, arc_surcharge_usd_t
-from hubplan.routing.graph import open_arcs, port_nodes, site_nodes
+from hubplan.routing.graph import open_arcs
 from hubplan.routing.groundwork import Groundwork, lay_groundwork
 from hubplan.routing.legs import Path, draw_legs, join_paths, legs_table, lines_table, tell_legs
 from hubplan.routing.matrix import Ways, find_ways
@@ -85,7 +86,7 @@ class Routes:
         if missing:
             found = f"{len(missing)} ids are no open route; the first is '{missing[0]}'"
             raise DataError([Fault("routes", found, "ask for ids of the table's column route")])
-        sites = {site: index for index, site in enumerate(site_nodes(self._network))}
+        sites = {site: index for index, site in enumerate(columns(self._network).sites)}
         retrace = {
             ware: Retrace(self._network, self._groundwork.cost_usd_t[ware] + self._surcharge, self._usable) for ware in self._ways
         }
@@ -137,9 +138,9 @@ def find_routes(
 
 def _rows(network: Network, ways: Ways, access: Access, ware: str) -> pd.DataFrame:
     """One row per joined pair of sites outside excluded countries."""
-    nodes = site_nodes(network)
-    names = np.array(list(nodes), dtype=object)
-    allowed = ~np.isin(network.nodes["country"].to_numpy()[list(nodes.values())], sorted(access.excluded))
+    at = columns(network)
+    names = np.array(list(at.sites), dtype=object)
+    allowed = np.array([country not in access.excluded for country in at.country[list(at.sites.values())]], dtype=bool)
     joined = np.isfinite(ways.cost_usd_t) & allowed[:, None] & allowed[None, :]
     np.fill_diagonal(joined, False)
     origin, destination = np.nonzero(joined)

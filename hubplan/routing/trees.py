@@ -1,0 +1,81 @@
+"""Sums along the ways of many searches at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hubplan.routing.graph import NOWHERE, Graph
+
+
+def sum_ways(
+    graph: Graph, before: np.ndarray, rows: np.ndarray, targets: np.ndarray, *, values: tuple[np.ndarray, ...],
+    flags: np.ndarray | None = None,
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Sum values of the arcs between the sources of searches and their targets, and gather the flags of those arcs.
+
+    Parameters
+    ----------
+    before
+        Node before each node, by search.
+    rows, targets
+        Search and node to look at; each must have been reached.
+    values
+        Each by the ids that ``graph.arc`` gives.
+    flags
+        uint64 words (ids, words), of which any way takes the union.
+
+    Returns
+    -------
+    list of ndarray, ndarray
+        Sum by pair for each of the values; union by pair, (pairs, words).
+
+    Notes
+    -----
+    Each node on any of the ways is looked at once, and sums are passed down by doubling the stride towards the source.
+    """
+    n = before.shape[1]
+    target = rows.astype(np.int64) * n + targets
+    on_way = _nodes_on_ways(before, target)
+    place = np.searchsorted(on_way, target)
+    row, node = on_way // n, on_way % n
+    previous = before[row, node].astype(np.int64)
+    moved = previous != NOWHERE
+    arc = graph.arcs_between(previous[moved], node[moved])
+    parent = np.arange(len(on_way))
+    parent[moved] = np.searchsorted(on_way, row[moved] * n + previous[moved])
+    sums = []
+    for value in values:
+        own = np.zeros(len(on_way))
+        own[moved] = value[arc]
+        sums.append(own)
+    union = np.zeros((len(on_way), 0 if flags is None else flags.shape[1]), dtype=np.uint64)
+    if flags is not None:
+        union[moved] = flags[arc]
+    while np.any(parent[parent] != parent):
+        sums = [own + own[parent] for own in sums]
+        union |= union[parent]
+        parent = parent[parent]
+    return [own[place] for own in sums], union[place]
+
+
+def _nodes_on_ways(before: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """All (search, node) pairs, as search x n + node, that lie on the way to a target; rising."""
+    n = before.shape[1]
+    seen = np.zeros(before.size, dtype=bool)
+    front = np.unique(target)
+    while len(front):
+        seen[front] = True
+        previous = before.ravel()[front].astype(np.int64)
+        front = (front // n) * n + previous
+        front = np.unique(front[previous != NOWHERE])
+        front = front[~seen[front]]
+    return np.flatnonzero(seen)
+
+
+def pack_flags(flags: np.ndarray) -> np.ndarray:
+    """Pack bool (rows, columns) into uint64 words (rows, words)."""
+    words = -(-flags.shape[1] // 64)
+    wide = np.zeros((len(flags), words * 64), dtype=bool)
+    wide[:, :flags.shape[1]] = flags
+    packed: np.ndarray = np.packbits(wide, axis=1, bitorder="little").view(np.uint64)
+    return packed
