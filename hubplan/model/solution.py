@@ -18,7 +18,7 @@ class Solution:
     Parameters
     ----------
     status
-        ``optimal`` (gap closed to the solver's tolerance), ``within_gap`` (to the scenario's) or ``time_limit``.
+        ``optimal`` (gap closed to the solver's tolerance), ``within_gap`` (to the scenario's), ``time_limit`` or ``cancelled``.
     cost_usd, bound_usd
         Discounted cost of this plan, and the largest proven lower bound on any plan's.
     opened, size_t_yr

@@ -100,6 +100,7 @@ def solve(
     binaries = int(arrays.integer.sum())
     search.tell(f"model built: {len(arrays.cost):,} columns, {len(arrays.row_lower):,} rows, {arrays.matrix.nnz:,} terms, {binaries} binaries")
     until = start + time_limit_s
+    cancelled = False
     with Engine(arrays, workers=workers) as engine:
         try:
             if binaries <= EXACT_BINARIES or inst.lane_whole.any():
@@ -109,10 +110,11 @@ def solve(
         except KeyboardInterrupt:
             if search.values is None:
                 raise
+            cancelled = True
             search.tell("cancelled; the best plan so far is kept")
     if search.values is None:
         _refuse(search, time_limit_s)
-    status = "optimal" if search.gap <= TOLERANCE_SHARE else "within_gap" if search.gap <= gap_share else "time_limit"
+    status = "optimal" if search.gap <= TOLERANCE_SHARE else "within_gap" if search.gap <= gap_share else "cancelled" if cancelled else "time_limit"
     seconds = {"model": built - start, "solve": time.monotonic() - built}
     return _read(inst, var, search, status, seconds)
 
