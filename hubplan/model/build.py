@@ -346,10 +346,15 @@ def _add_upstream(build: _Builder, finder: LaneFinder) -> None:
     feeds = dict(zip(build.tables.facilities["facility"], build.tables.facilities["feeds"], strict=True))
     opex = dict(zip(build.tables.stages["stage"], build.tables.stages["opex_usd_t"].astype(float), strict=True))
     row_of = {str(row["facility"]): n for n, row in enumerate(build.facilities)}
+    country = {str(row["facility"]): str(row["country"]) for row in build.facilities}
+    locked: dict[str, set[str]] = {}
+    for lock in build.tables.locks.itertuples():
+        locked.setdefault(lock.mine, set()).add(lock.destination_country)
     cracks, lights, heavies = (_ends(build, stage) for stage in ("crack_leach", "separation_light", "separation_heavy"))
     sources = [End(end.place, end.site, end.place) for end in _ends(build, "mine")]
 
     def takes_feed(sender: End, taker: End) -> bool:
+        """Light separators list feeds too: which carbonates they are licensed for."""
         return not feeds[taker.place] or mines[sender.tag]["feed"] in feeds[taker.place].split(";")
 
     def add(commodity: str, pairs: list[Pair]) -> list[End]:
@@ -357,12 +362,21 @@ def _add_upstream(build: _Builder, finder: LaneFinder) -> None:
             _add_lane(build, finder, commodity, pair)
         return sorted({End(taker.place, taker.site, sender.tag) for sender, taker, _ in pairs}, key=lambda end: (end.tag, end.place))
 
+    def sold_ahead(sender: End, taker: End) -> bool:
+        return takes_feed(sender, taker) and country[taker.place] in locked.get(sender.tag, set())
+
+    def find(senders: list[End], takers: list[End]) -> list[Pair]:
+        """The nearest plants, and the nearest in countries that the mine's output is sold ahead to."""
+        near = finder.find(senders, takers, "bulk", keep=KEEP_UPSTREAM, fits=takes_feed)
+        bound = finder.find([end for end in senders if end.tag in locked], takers, "bulk", keep=KEEP_HEAVY, fits=sold_ahead)
+        return list(dict.fromkeys([*near, *bound]))
+
     ore = [end for end in sources if mines[end.tag]["product"] == "concentrate"]
     clay = [end for end in sources if mines[end.tag]["product"] == "carbonate"]
-    cracked = add("concentrate", finder.find(ore, cracks, "bulk", keep=KEEP_UPSTREAM, fits=takes_feed))
+    cracked = add("concentrate", find(ore, cracks))
     for end in cracked:
         build.add_process(row_of[end.place], crack_process(build.chain, end.tag, str(mines[end.tag]["feed"])), opex["crack_leach"])
-    separated = add("carbonate", finder.find([*cracked, *clay], lights, "bulk", keep=KEEP_UPSTREAM))
+    separated = add("carbonate", find([*cracked, *clay], lights))
     for end in separated:
         build.add_process(row_of[end.place], light_process(build.chain, end.tag), opex["separation_light"])
     heavy = add("heavy-concentrate", finder.find(separated, heavies, "bulk", keep=KEEP_HEAVY))

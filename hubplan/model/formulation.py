@@ -237,15 +237,17 @@ def add_reported_output(model: Assembly, inst: Instance, var: Variables) -> None
 
 
 def add_offtake_locks(model: Assembly, inst: Instance, var: Variables) -> None:
-    """(8) What a mine has sold ahead goes to a plant in the country it was sold to."""
+    """(8) What a mine has sold ahead is cracked and separated in the country it was sold to."""
     country = dict(zip(inst.facilities["facility"], inst.facilities["country"], strict=True))
-    tails = inst.balances["place"].to_numpy()[inst.lanes["tail"].to_numpy(dtype=int)]
     heads = inst.balances["place"].to_numpy()[inst.lanes["head"].to_numpy(dtype=int)]
+    there = np.array([country.get(place, "") for place in heads])
+    tag, commodity = inst.lanes["tag"].to_numpy(), inst.lanes["commodity"].to_numpy()
     for lock in inst.locks.itertuples():
-        lanes = np.flatnonzero(tails == lock.mine)
-        there = np.array([country.get(place, "") == lock.country for place in heads[lanes]])
-        row = model.add_rows("offtake lock", 1, lower=0.0)
-        model.add_terms(row, var.flow[lanes, int(lock.period)], there - lock.share)
+        for step in ("concentrate", "carbonate"):
+            lanes = np.flatnonzero((tag == lock.mine) & (commodity == step))
+            if len(lanes):
+                row = model.add_rows("offtake lock", 1, lower=0.0)
+                model.add_terms(row, var.flow[lanes, int(lock.period)], (there[lanes] == lock.country) - lock.share)
 
 
 def add_offtakes(model: Assembly, inst: Instance, var: Variables) -> None:
