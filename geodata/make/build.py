@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,18 +22,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=GEODATA, help="folder that gets network/ (default: geodata)")
     parser.add_argument("--atlas", type=Path, help="unpacked npm package world-atlas 2.0.2 (default: fetched with npm)")
     parser.add_argument("--only", choices=("land", "sea"), help="make one part")
-    parser.add_argument("--find-bridges", action="store_true", help="first search for broken joins and rewrite repairs/bridges.csv")
+    parser.add_argument(
+        "--find-bridges", action="store_true", help="first search for broken joins and rewrite repairs/bridges.csv"
+    )
     args = parser.parse_args()
     if args.find_bridges:
         land.find_bridges(atlas=args.atlas)
     if args.only != "sea":
         land.build(args.out, atlas=args.atlas)
     if args.only != "land":
-        import sea  # noqa: PLC0415  (needs searoute, which the land part does not)
+        import sea
 
-        sea.build(args.out)
+        sea.build(args.out / "network")
+    if args.out == GEODATA:
+        subprocess.run(
+            [sys.executable, str(GEODATA / "make" / "describe.py")], check=True
+        )  # new hashes for datapackage.json
     for path in sorted((args.out / "network").rglob("*.npz")):
-        sys.stdout.write(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(args.out)}  {path.stat().st_size / 1e6:.2f} MB\n")
+        digest, size = hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size / 1e6
+        sys.stdout.write(f"{digest}  {path.relative_to(args.out)}  {size:.2f} MB\n")
 
 
 if __name__ == "__main__":

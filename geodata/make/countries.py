@@ -18,10 +18,20 @@ from shapely.geometry import Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 WORLD_ATLAS = "world-atlas@2.0.2"
-AREAS_10M = 255   # features of countries-10m.json; any other number means that the layer was not read whole
+AREAS_10M = 255  # features of countries-10m.json; any other number means that the layer was not read whole
 ANTARCTICA = "ATA"
-_KNOWN = {"AUS": (121.46, -30.75), "MYS": (103.38, 3.99), "RUS": (177.5, 64.7), "FJI": (178.2, -17.8), "NOR": (10.75, 59.91),
-          "IND": (78.48, 17.37), "BRA": (-46.63, -23.55), "USA": (-115.5, 35.48), "CHN": (109.97, 41.78), "GRL": (-46.0, 61.0)}
+_KNOWN = {
+    "AUS": (121.46, -30.75),
+    "MYS": (103.38, 3.99),
+    "RUS": (177.5, 64.7),
+    "FJI": (178.2, -17.8),
+    "NOR": (10.75, 59.91),
+    "IND": (78.48, 17.37),
+    "BRA": (-46.63, -23.55),
+    "USA": (-115.5, 35.48),
+    "CHN": (109.97, 41.78),
+    "GRL": (-46.0, 61.0),
+}
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ def label_points(countries: Countries, lon: np.ndarray, lat: np.ndarray) -> np.n
     label = np.zeros(len(points), dtype=np.uint8)
     inside = np.zeros(len(points), dtype=bool)
     which, cell = tree.query(points, predicate="intersects")
-    order = np.argsort(-cell, kind="stable")   # of several cells the first wins, whatever order the tree answers in
+    order = np.argsort(-cell, kind="stable")  # of several cells the first wins, whatever order the tree answers in
     label[which[order]] = owner[cell[order]]
     inside[which] = True
     outside = np.flatnonzero(~inside)
@@ -116,8 +126,8 @@ def label_points(countries: Countries, lon: np.ndarray, lat: np.ndarray) -> np.n
 def write_outlines(atlas: Path, areas: Path, out: Path) -> None:
     """Write 50m outlines for drawing: cut at the antimeridian, without Antarctica.
 
-    Keys of the file: ``ring_start`` (rings + 1), ``lon``, ``lat`` (float32), ``ring_code`` (position in ``iso3``), ``iso3``,
-    ``outer`` (False for a hole, which follows its outer ring).
+    Keys of the file: ``ring_start`` (rings + 1), ``lon``, ``lat`` (float32), ``ring_code`` (position in ``iso3``),
+    ``iso3``, ``outer`` (False for a hole, which follows its outer ring).
     """
     countries = read_countries(atlas, areas, resolution="50m")
     start, lon, lat, code, outer = [0], [], [], [], []
@@ -131,10 +141,17 @@ def write_outlines(atlas: Path, areas: Path, out: Path) -> None:
             start.append(start[-1] + len(xy))
             code.append(owner)
             outer.append(number == 0)
-    write_arrays(out / "network" / "land50.npz", {
-        "ring_start": np.array(start, dtype=np.int32), "lon": np.round(np.concatenate(lon), 4).astype(np.float32),
-        "lat": np.round(np.concatenate(lat), 4).astype(np.float32), "ring_code": np.array(code, dtype=np.uint8),
-        "outer": np.array(outer, dtype=bool), "iso3": np.array(countries.codes, dtype="U3")})
+    write_arrays(
+        out / "network" / "land50.npz",
+        {
+            "ring_start": np.array(start, dtype=np.int32),
+            "lon": np.round(np.concatenate(lon), 4).astype(np.float32),
+            "lat": np.round(np.concatenate(lat), 4).astype(np.float32),
+            "ring_code": np.array(code, dtype=np.uint8),
+            "outer": np.array(outer, dtype=bool),
+            "iso3": np.array(countries.codes, dtype="U3"),
+        },
+    )
 
 
 def _decode_arcs(layer: dict[str, Any]) -> list[np.ndarray]:
@@ -149,7 +166,7 @@ def _cut_polygons(feature: dict[str, Any], arcs: list[np.ndarray]) -> list[Polyg
     found: list[Polygon] = []
     for rings in groups:
         outlines = [_unwrap(_join_arcs(ring, arcs)) for ring in rings]
-        if len(outlines[0]) < 4:   # an islet that quantisation flattened
+        if len(outlines[0]) < 4:  # an islet that quantisation flattened
             continue
         shape = shapely.make_valid(Polygon(outlines[0], [hole for hole in outlines[1:] if len(hole) > 3]))
         low, _, high, _ = shape.bounds
@@ -206,8 +223,9 @@ def _check_known_points(countries: Countries) -> None:
     """Refuse a layer in which whole countries got lost on the way."""
     tree = shapely.STRtree(countries.shapes)
     for country, (lon, lat) in _KNOWN.items():
-        hits = {countries.codes[countries.shape_code[i]] for i in tree.query(shapely.Point(lon, lat), predicate="dwithin", distance=0.3)}
+        hits = {
+            countries.codes[countries.shape_code[i]]
+            for i in tree.query(shapely.Point(lon, lat), predicate="dwithin", distance=0.3)
+        }
         if country not in hits:
             raise ValueError(f"{country} is missing at {lon}, {lat}: found {sorted(hits)}")
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -11,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 EARTH_KM = 6371.0088
-PARALLEL_KM = 10.0   # a second line between two junctions is kept (with a node in its middle) if it is longer than this
+PARALLEL_KM = 10.0  # a second line between two junctions is kept (with a node in its middle) if it is longer than this
 
 
 @dataclass(frozen=True)
@@ -83,19 +84,38 @@ def no_inner(count: int) -> np.ndarray:
 
 def select_edges(graph: Graph, keep: np.ndarray) -> Graph:
     """Keep some edges, in the order of ``keep`` (a mask or positions)."""
-    return replace(graph, tail=graph.tail[keep], head=graph.head[keep], km=graph.km[keep], bridge=graph.bridge[keep],
-                   link=graph.link[keep], inner=graph.inner[keep])
+    return replace(
+        graph,
+        tail=graph.tail[keep],
+        head=graph.head[keep],
+        km=graph.km[keep],
+        bridge=graph.bridge[keep],
+        link=graph.link[keep],
+        inner=graph.inner[keep],
+    )
 
 
-def add_edges(graph: Graph, tail: np.ndarray, head: np.ndarray, km: np.ndarray, *, bridge: bool = False,
-              link: np.ndarray | None = None, inner: np.ndarray | None = None) -> Graph:
+def add_edges(
+    graph: Graph,
+    tail: np.ndarray,
+    head: np.ndarray,
+    km: np.ndarray,
+    *,
+    bridge: bool = False,
+    link: np.ndarray | None = None,
+    inner: np.ndarray | None = None,
+) -> Graph:
     """Append edges between nodes that exist."""
     count = len(tail)
     return replace(
-        graph, tail=np.append(graph.tail, tail).astype(np.int64), head=np.append(graph.head, head).astype(np.int64),
-        km=np.append(graph.km, km), bridge=np.append(graph.bridge, np.full(count, bridge)),
+        graph,
+        tail=np.append(graph.tail, tail).astype(np.int64),
+        head=np.append(graph.head, head).astype(np.int64),
+        km=np.append(graph.km, km),
+        bridge=np.append(graph.bridge, np.full(count, bridge)),
         link=np.append(graph.link, np.zeros(count, dtype=np.int64) if link is None else link).astype(np.int64),
-        inner=np.concatenate([graph.inner, no_inner(count) if inner is None else inner]))
+        inner=np.concatenate([graph.inner, no_inner(count) if inner is None else inner]),
+    )
 
 
 def components(graph: Graph) -> tuple[np.ndarray, np.ndarray]:
@@ -149,7 +169,11 @@ def drop_parallels(graph: Graph) -> Graph:
     first[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
     loop = low == high
     keep = order[first & ~loop]
-    long = [e for e in order[~first | loop] if (graph.km[e] > PARALLEL_KM or graph.link[e]) and len(graph.inner[e]) > loop_need(graph, e)]
+    long = [
+        e
+        for e in order[~first | loop]
+        if (graph.km[e] > PARALLEL_KM or graph.link[e]) and len(graph.inner[e]) > loop_need(graph, e)
+    ]
     kept = select_edges(graph, np.sort(keep))
     if not long:
         return kept
@@ -159,8 +183,14 @@ def drop_parallels(graph: Graph) -> Graph:
     anchor[[piece[1] for piece in pieces]] = True
     inner = np.empty(len(pieces), dtype=object)
     inner[:] = [piece[3] for piece in pieces]
-    grown = add_edges(replace(kept, anchor=anchor), np.array([p[0] for p in pieces]), np.array([p[1] for p in pieces]),
-                      np.array([p[2] for p in pieces]), inner=inner, link=np.array([p[4] for p in pieces]))
+    grown = add_edges(
+        replace(kept, anchor=anchor),
+        np.array([p[0] for p in pieces]),
+        np.array([p[1] for p in pieces]),
+        np.array([p[2] for p in pieces]),
+        inner=inner,
+        link=np.array([p[4] for p in pieces]),
+    )
     return replace(grown, bridge=np.append(kept.bridge, [p[5] for p in pieces]))
 
 
@@ -175,9 +205,16 @@ def _split(graph: Graph, edge: int) -> Iterator[tuple[int, int, float, tuple[int
     parts = 3 if path[0] == path[-1] else 2
     cuts = sorted({0, len(path) - 1, *(len(path) * k // parts for k in range(1, parts))})
     step = great_circle_km(graph.lon[path[:-1]], graph.lat[path[:-1]], graph.lon[path[1:]], graph.lat[path[1:]]) + 1e-6
-    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, stop in pairwise(cuts):
         share = step[start:stop].sum() / step.sum()
-        yield path[start], path[stop], float(graph.km[edge] * share), tuple(path[start + 1:stop]), int(graph.link[edge]), bool(graph.bridge[edge])
+        yield (
+            path[start],
+            path[stop],
+            float(graph.km[edge] * share),
+            tuple(path[start + 1 : stop]),
+            int(graph.link[edge]),
+            bool(graph.bridge[edge]),
+        )
 
 
 def _join_chains(graph: Graph) -> Graph:
@@ -198,7 +235,7 @@ def _join_chains(graph: Graph) -> Graph:
     for begin in np.unique(np.append(graph.tail[~untouched], graph.head[~untouched])).tolist():
         if is_through[begin]:
             continue
-        for edge in at[first[begin]:first[begin + 1]]:
+        for edge in at[first[begin] : first[begin + 1]]:
             if done[edge]:
                 continue
             node, length, passed, bridged = begin, 0.0, [], False
@@ -218,8 +255,13 @@ def _join_chains(graph: Graph) -> Graph:
     kept = select_edges(graph, untouched)
     paths = np.empty(len(found), dtype=object)
     paths[:] = [f[3] for f in found]
-    grown = add_edges(kept, np.array([f[0] for f in found], dtype=np.int64), np.array([f[1] for f in found], dtype=np.int64),
-                      np.array([f[2] for f in found]), inner=paths)
+    grown = add_edges(
+        kept,
+        np.array([f[0] for f in found], dtype=np.int64),
+        np.array([f[1] for f in found], dtype=np.int64),
+        np.array([f[2] for f in found]),
+        inner=paths,
+    )
     return replace(grown, bridge=np.append(kept.bridge, np.array([f[4] for f in found], dtype=bool)))
 
 
@@ -234,7 +276,9 @@ def merge_cells(graph: Graph, *, cell_km: float, offset_share: float) -> Graph:
     column = np.floor(graph.lon * np.cos(np.radians((row + 0.5) * degrees)) / degrees)
     same = (row[graph.tail] == row[graph.head]) & (column[graph.tail] == column[graph.head])
     same &= (graph.country[graph.tail] == graph.country[graph.head]) & (graph.km <= 2 * cell_km) & (graph.link == 0)
-    matrix = coo_array((np.ones(same.sum()), (graph.tail[same], graph.head[same])), shape=(graph.n_nodes, graph.n_nodes))
+    matrix = coo_array(
+        (np.ones(same.sum()), (graph.tail[same], graph.head[same])), shape=(graph.n_nodes, graph.n_nodes)
+    )
     count, label = connected_components(matrix, directed=False)
     used = np.zeros(graph.n_nodes, dtype=bool)
     used[graph.tail] = used[graph.head] = True
@@ -247,6 +291,11 @@ def merge_cells(graph: Graph, *, cell_km: float, offset_share: float) -> Graph:
     offset = offset_share * great_circle_km(graph.lon, graph.lat, graph.lon[stands], graph.lat[stands])
     anchor = graph.anchor.copy()
     np.logical_or.at(anchor, stands, graph.anchor & used)
-    merged = replace(graph, tail=stands[graph.tail], head=stands[graph.head], anchor=anchor,
-                     km=graph.km + offset[graph.tail] + offset[graph.head])
+    merged = replace(
+        graph,
+        tail=stands[graph.tail],
+        head=stands[graph.head],
+        anchor=anchor,
+        km=graph.km + offset[graph.tail] + offset[graph.head],
+    )
     return select_edges(merged, (merged.tail != merged.head) | (graph.km > 2 * cell_km))
