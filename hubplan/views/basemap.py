@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubplan.data.shipped import shipped_path
-from hubplan.views.polyline import LAND_SCALE, decode, encode
+from hubplan.views.polyline import LAND_SCALE, decode, encode, simplify
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 _OPENING = "window.hubplanLand="
+_TOLERANCE = 0.015  # degrees: what leaving vertices out may move a coast
 _LEFT_OUT = ("ATA",)  # no route of ours goes there, and it is a tenth of the vertices
 
 Rings = Mapping[str, tuple[str, ...]]
@@ -44,11 +45,9 @@ def build_land_script(land: Path) -> str:
 
 def _pack(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> str:
     """Pack a ring; "" when it is smaller than the map can show."""
-    points = np.rint(np.column_stack([lon, lat]) * LAND_SCALE)
-    moved = np.r_[True, (np.diff(points, axis=0) != 0).any(axis=1)]
-    if moved.sum() < 4:
-        return ""
-    return encode(lon[moved], lat[moved], scale=LAND_SCALE)
+    points = np.rint(np.column_stack(simplify(lon, lat, tolerance=_TOLERANCE)) * LAND_SCALE)
+    points = points[np.r_[True, (np.diff(points, axis=0) != 0).any(axis=1)]] / LAND_SCALE
+    return encode(points[:, 0], points[:, 1], scale=LAND_SCALE) if len(points) > 3 else ""
 
 
 @cache

@@ -51,13 +51,14 @@ def bundle(paths: Sequence[Path]) -> list[Stretch]:
     direction as seen by the one who walks it; a stretch is a run of segments of one sum. Two sets of routes share a
     sum with probability 2**-63.
     """
-    paths = [path for path in paths if path.lon.size > 1]
-    if not paths:
+    cleaned = [(_corners(path), path) for path in paths if path.lon.size > 1]
+    cleaned = [(corners, path) for corners, path in cleaned if corners[1].sum() > 1]
+    if not cleaned:
         return []
+    corners, paths = [item[0] for item in cleaned], [item[1] for item in cleaned]
     routes = sorted({path.route for path in paths})
     modes = sorted({path.mode for path in paths})
     number = {route: i for i, route in enumerate(routes)}
-    corners = [_corners(path) for path in paths]
     paths = [Path(p.route, p.mode, p.lon[keep], p.lat[keep]) for p, (_, keep) in zip(paths, corners, strict=True)]
     keys = [key[keep] for key, keep in corners]
     tail, head = np.concatenate([k[:-1] for k in keys]), np.concatenate([k[1:] for k in keys])
@@ -79,7 +80,7 @@ def bundle(paths: Sequence[Path]) -> list[Stretch]:
     for path, first, count in zip(paths, np.cumsum([0, *counts[:-1]]), counts, strict=True):
         here = segment[first : first + count]
         seen = total[(~forward[first : first + count]).astype(int), here]
-        fresh = ~drawn[here]
+        fresh = ~drawn[here] & _first(here)
         cuts = np.flatnonzero((seen[1:] != seen[:-1]) | (fresh[1:] != fresh[:-1])) + 1
         for start, stop in zip([0, *cuts], [*cuts, count], strict=True):
             if start < stop and fresh[start]:
@@ -89,6 +90,13 @@ def bundle(paths: Sequence[Path]) -> list[Stretch]:
                 stretches.append(Stretch(path.mode, lon, path.lat[start : stop + 1], names[0], names[1]))
         drawn[here] = True
     return stretches
+
+
+def _first(segments: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say of each segment whether the walk has not passed it before."""
+    first = np.zeros(segments.size, dtype=bool)
+    first[np.unique(segments, return_index=True)[1]] = True
+    return first
 
 
 def _corners(path: Path) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -10,7 +10,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from hubplan.data.scenario import Scenario, resolve_access
+from hubplan.data.scenario import Access, Scenario, resolve_access
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
 from hubplan.views.mapspec import Flow, Form, MapSpec, Site
@@ -18,7 +18,9 @@ from hubplan.views.places import barred_sites, called_ports, country_tints, map_
 from hubplan.views.polyline import unwrap
 from hubplan.views.tables import country_names, rows_of
 from hubplan.views.ways import bundle_lines, frame_view, leg_totals, plan_flows
-from hubplan.views.words import FORM_COLOURS, FORM_WORDS, plan_sentence
+from hubplan.views.words import FORM_COLOURS, FORM_WORDS, counted, plan_sentence
+
+_WAY_COLOURS = ("carbonate", "metal", "magnet", "oxide", "concentrate", "recycled")
 
 
 def plan_map(plan: Plan, tables: Tables) -> MapSpec:
@@ -55,8 +57,8 @@ def route_map(
     lines: gpd.GeoDataFrame,
     tables: Tables,
     *,
-    title: str,
-    closed: frozenset[str] = frozenset(),
+    access: Access,
+    title: str = "",
     names: Mapping[str, str] | None = None,
 ) -> MapSpec:
     """Build the map of single routes, such as the alternatives between two places; each has a colour of its own.
@@ -65,36 +67,45 @@ def route_map(
     ----------
     legs, lines
         As the run folder's ``legs.csv`` and ``routes.geojson``.
-    closed
-        Zones shown closed.
+    access
+        What was open: closed zones and excluded countries are shown.
+    title
+        By default the two ends of the first route.
     names
         Route to what it is called; by default the route's own id.
     """
-    colours = [FORM_COLOURS[form] for form in ("carbonate", "metal", "magnet", "oxide", "concentrate", "recycled")]
+    called = {**_names(tables.ports, "port"), **_names(tables.sites, "site")}
     forms, flows = [], []
     sites: dict[str, Site] = {}
     for position, (route, total) in enumerate(leg_totals(legs).items()):
         own = legs[legs["route"] == route].sort_values("leg")
         drawn = lines[lines["route"] == route].sort_values("leg").geometry
-        origin, destination = str(own["from"].iloc[0]), str(own["to"].iloc[-1])
+        ends = [str(own["from"].iloc[0]), str(own["to"].iloc[-1])]
+        origin, destination = (called.get(end, end) for end in ends)
         name = (names or {}).get(route, route)
-        forms.append(Form(route, name, colours[position % len(colours)]))
+        forms.append(Form(route, name, FORM_COLOURS[_WAY_COLOURS[position % len(_WAY_COLOURS)]]))
         flows.append(Flow(route, route, name, origin, destination, (1.0,), **vars(total)))
         sites[origin] = _end(origin, "mine", shapely.get_coordinates(drawn.iloc[0])[0])
         sites[destination] = _end(destination, "market", shapely.get_coordinates(drawn.iloc[-1])[-1])
     positions = {flow.route: [i] for i, flow in enumerate(flows)}
+    best = flows[0]
+    facts = f"{best.length_km:,.0f} km, {best.days:,.1f} days, {best.usd_t:,.0f} USD a tonne"
     return MapSpec(
-        title=title,
-        sentence="",
+        title=title or f"{best.origin} to {best.destination}",
+        sentence=facts if len(flows) == 1 else f"{counted(len(flows), 'way')}; the first is {facts}",
         periods=("",),
         forms=tuple(forms),
         flows=tuple(flows),
         lines=bundle_lines(lines, positions),
         sites=(*sites.values(), *called_ports(flows, tables, 1)),
-        zones=map_zones(tables, closed),
-        tints={},
+        zones=map_zones(tables, access.closed),
+        tints=country_tints(access.members, access.excluded),
         view=frame_view(lines, positions, tuple(sites.values())),
     )
+
+
+def _names(frame: pd.DataFrame, key: str) -> dict[str, str]:
+    return dict(zip(frame[key], frame["name"], strict=True))
 
 
 def world_map(scenario: Scenario, tables: Tables) -> MapSpec:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-."
 LAND_SCALE = 100  # hundredths of a degree, about 1.1 km: enough for Natural Earth 1:50 million
-LINE_SCALE = 1000  # thousandths of a degree, about 110 m
+LINE_SCALE = 200  # a 200th of a degree, about 550 m: two pixels at the closest zoom
 
 _CODES = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
 _VALUES = np.full(256, 255, dtype=np.uint8)
@@ -64,7 +64,7 @@ def decode(text: str, *, scale: int = LINE_SCALE) -> tuple[NDArray[np.float64], 
     """
     letters = _VALUES[np.frombuffer(text.encode(), dtype=np.uint8)].astype(np.int64)
     ends = np.flatnonzero((letters & 32) == 0)
-    if letters.size == 0 or (letters == 255).any() or ends.size % 2 or ends[-1] != letters.size - 1:
+    if letters.size == 0 or (letters == 255).any() or ends.size == 0 or ends.size % 2 or ends[-1] != letters.size - 1:
         raise ValueError("not an encoded line")
     starts = np.concatenate([[0], ends[:-1] + 1])
     place = np.arange(letters.size) - np.repeat(starts, ends - starts + 1)

@@ -19,7 +19,7 @@ SETTINGS = {
     "server.headless": "true",
     "server.maxUploadSize": "20",
 }
-"""No usage figures, no lookup of this machine's address, no watching of files; what .streamlit/config.toml says as well."""
+"""No usage figures, no lookup of this machine's address, no watching of files; as .streamlit/config.toml says."""
 
 
 def app_command(port: int = 8501) -> list[str]:

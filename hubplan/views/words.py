@@ -77,14 +77,16 @@ def gap_words(status: str, gap_share: float) -> str:
     if status == "optimal" and gap_share <= 0:
         return "proven the best possible"
     distance = f"at most {max(gap_share, 0.0001):.2%} from the best possible".replace("%", " %")
-    return distance + ("; stopped by its time limit" if status == "time_limit" else "")
+    stopped = {"time_limit": "; stopped by its time limit", "cancelled": "; stopped before its end"}
+    return distance + stopped.get(status, "")
 
 
 def money(usd: float) -> str:
     """Write an amount of USD shortly: ``$1.24 bn``."""
     for size, unit in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
         if abs(usd) >= size:
-            return f"${usd / size:,.{1 if abs(usd) >= 100 * size else 2}f} {unit}"
+            digits = 0 if abs(usd) >= 100 * size else 1 if abs(usd) >= 10 * size else 2
+            return f"${usd / size:,.{digits}f} {unit}"
     return f"${usd:,.0f}"
 
 

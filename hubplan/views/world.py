@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING
 
 from hubplan.data.scenario import Access, Scenario, resolve_access
@@ -48,10 +49,14 @@ class World:
             The scenario names something unknown, or the network could not be built.
         """
         access = resolve_access(scenario, self.tables)
-        if self._network is None:
-            self.warm(scenario)
-        assert self._network is not None
-        network = self._network.result()
+        self.warm(scenario)
+        pending = self._network
+        assert pending is not None
+        try:
+            network = pending.result()
+        except Exception:
+            self._network = None  # the next one who asks may try again
+            raise
         with self._lock:
             return self._find(network, scenario, access)
 
@@ -79,3 +84,9 @@ class World:
                 self._routes.popitem(last=False)
         self._routes.move_to_end(key)
         return self._routes[key]
+
+
+@cache
+def shared_world() -> World:
+    """Give the one world of this process."""
+    return World()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hubplan.data.shipped import shipped_path
+from hubplan.views.world import shared_world
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -40,4 +46,16 @@ class OwnHostOnly:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-app = st.App(shipped_path("streamlit_app.py"), middleware=[Middleware(OwnHostOnly)])
+@asynccontextmanager
+async def warm_up(_app: object) -> AsyncIterator[None]:
+    """Read modules and tables, and lay out the network, while the first visitor is still on the way."""
+    threading.Thread(target=_warm_up, daemon=True).start()
+    yield
+
+
+def _warm_up() -> None:
+    import_module("hubplan.views.pages.plan")
+    shared_world()
+
+
+app = st.App(shipped_path("streamlit_app.py"), lifespan=warm_up, middleware=[Middleware(OwnHostOnly)])

@@ -6,6 +6,7 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const CODE = {};
 for (let i = 0; i < 64; i += 1) CODE[ALPHABET[i]] = i;
 const COPIES = [-360, 0, 360];
+const LAND_SCALE = 100, LINE_SCALE = 200; /* as in polyline.py */
 const LAND = "#f3f1ec", BORDER = "#b9b7b0", SHUT = "#b3261e", NEW = "#ffb000";
 const TINT = { member: "#b9d3ee", excluded: "#8f8f8f" };
 const MODE_WORDS = { sea: "sea", rail: "rail", road: "road", port: "port", transfer: "transfer", access: "access road" };
@@ -49,7 +50,7 @@ function style(css) {
 /* ---- land ---------------------------------------------------------------------------------------------------------- */
 const rings = {};
 function land(code) {
-  if (!rings[code]) rings[code] = (window.hubplanLand[code] || []).map((ring) => decode(ring, 100));
+  if (!rings[code]) rings[code] = (window.hubplanLand[code] || []).map((ring) => decode(ring, LAND_SCALE));
   return rings[code];
 }
 function outline(ring) {
@@ -254,7 +255,7 @@ const Layer = L.LayerGroup.extend({
   },
   _areas: function () {
     for (const zone of this.spec.zones) for (const packed of zone.closed ? zone.rings : []) {
-      const ring = decode(packed, 1000);
+      const ring = decode(packed, LINE_SCALE);
       for (const by of COPIES) {
         const area = L.polygon(shifted(ring, by), { renderer: this._canvas(), pane: "hp-lanes", color: SHUT, weight: 1.5, dashArray: "5 5", fillColor: SHUT, fillOpacity: 0.14 });
         area.on("click", () => this.select({ zone: zone }));
@@ -266,7 +267,7 @@ const Layer = L.LayerGroup.extend({
   _lanes: function () {
     this.lanes = [];
     for (const line of this.spec.lines) {
-      const points = decode(line.line, 1000), copies = [];
+      const points = decode(line.line, LINE_SCALE), copies = [];
       for (const by of COPIES) {
         const lane = new Lane(shifted(points, by), { renderer: this._canvas(), pane: "hp-lanes", weight: 8, smoothFactor: 0.7, bubblingMouseEvents: false });
         lane.mode = line.mode; lane.line = line; lane.strokes = [];

@@ -23,17 +23,12 @@ from hubplan.views.mapview import show_map
 from hubplan.views.planmap import plan_map, world_map
 from hubplan.views.preview import preview_plan, preview_supply
 from hubplan.views.words import STEP_WORDS, gap_words, money
-from hubplan.views.world import World
+from hubplan.views.world import World, shared_world
 
 TITLE, SLUG = "Plan", "plan"
-_MAP_HEIGHT = 600
+_MAP_HEIGHT = 560
 _AS_PERCENT = st.column_config.NumberColumn(format="percent")
 _WHOLE = st.column_config.NumberColumn(format="localized")
-
-
-@st.cache_resource(show_spinner="Reading the tables")
-def _world() -> World:
-    return World()
 
 
 @st.cache_resource
@@ -48,7 +43,7 @@ def _plan(folder: Path, _stamp: float) -> Plan:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _plan_layer(folder: Path, stamp: float) -> tuple[str, str]:
-    spec = plan_map(_plan(folder, stamp), _world().tables)
+    spec = plan_map(_plan(folder, stamp), shared_world().tables)
     return literal(spec.as_plain()), spec.sentence
 
 
@@ -57,7 +52,7 @@ def _preview_layer(
     folder: Path | None, stamp: float, _scenario: Scenario, question: str
 ) -> tuple[str, str, pd.DataFrame]:
     """`question` is the scenario as JSON: what the cache goes by."""
-    world = _world()
+    world = shared_world()
     routes = world.routes(_scenario)
     if folder is None:
         spec = preview_supply(world.tables, routes, _scenario)
@@ -68,7 +63,7 @@ def _preview_layer(
 
 def show() -> None:
     """Draw the page."""
-    world = _world()
+    world = shared_world()
     base = _choose_scenario()
     scenario = _edit(base, world.tables)
     if scenario is None:
@@ -76,8 +71,7 @@ def show() -> None:
     run = _run_to_show(base)
     plan = _plan(run, _stamp(run)) if run else None
     stale = plan is not None and not state.same_question(plan.scenario, scenario)
-    st.title("Where to process, and how to move")
-    st.text("Which plants to build for magnets from mine to market, and which ways cargo takes when some are closed.")
+    st.subheader("Where to process, and how to move")
     if stale:
         st.warning(
             "Inputs changed since this run. The map previews the ways now open; the figures are still the old plan's."
@@ -115,13 +109,13 @@ def _edit(base: Scenario, tables: Tables) -> Scenario | None:
         5,
         format="%d %%",
         key=f"{base.name}-owners",
-        help="Of any mine, plant or terminal. 100 % allows all. Where the share is not known, anything below 100 % bars it.",
+        help="Of any mine, plant or terminal. 100 % allows all; below, an owner not known is barred too.",
     )
     same = round(base.coalition.max_excluded_ownership_share * 100) == share
     limit = base.coalition.max_excluded_ownership_share if same else share / 100
     try:
         scenario = state.apply_edits(base, state.Edits(closed, members, excluded, limit))
-        _world().warm(base)
+        shared_world().warm(base)
         _solve_button(scenario)
     except HubplanError as error:
         _faults(error)
@@ -301,7 +295,7 @@ def _map(world: World, scenario: Scenario, run: Path | None, plan: Plan | None, 
 
 
 def _wait_for_world() -> None:
-    if _world().ready:
+    if shared_world().ready:
         st.rerun()
 
 

@@ -1,0 +1,27 @@
+from dataclasses import replace
+
+from hubplan.views.keyfigures import heavy_content, key_figures
+
+
+def test_the_four_figures(plan, tables):
+    """2035: 400 + 2,700 of 3,450 t; (200 + 4) M USD over 3,100 t; Dy: 3 % of 3,100 t of 3,400 t, and none of 50 t of oxide."""
+    served, landed, heavy, exposure = key_figures(plan, tables)
+    assert (served.value, served.note) == ("90 %", "3,100 of 3,450 t/yr; least: industry 0 %")
+    assert (landed.value, landed.note) == ("$66 per kg", "$204 M a year")
+    assert (heavy.value, heavy.note) == ("61 %", "93 of 152 t/yr of Dy and Tb")
+    assert (exposure.value, exposure.note) == ("62 %", "of tonnes pass Sunda Strait")
+
+
+def test_an_earlier_period(plan, tables):
+    """2026 to 2029: 1,300 of 3,450 t in four years."""
+    assert key_figures(plan, tables, period=2026)[0].note.startswith("325 of 862 t/yr")
+
+
+def test_a_plan_that_moves_and_serves_nothing(plan, tables):
+    idle = replace(plan, exposure=plan.exposure[:0], demand=plan.demand.assign(demand_t=0.0, served_t=0.0))
+    values = [figure.value for figure in key_figures(idle, tables)]
+    assert values == ["none asked", "nothing delivered", "none asked", "none"]
+
+
+def test_heavy_content_counts_grades_and_oxides(tables):
+    assert heavy_content(tables) == {"magnet-high": 0.03, "dy-oxide": 1.0}
