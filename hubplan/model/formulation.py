@@ -197,18 +197,16 @@ def add_balance(model: Assembly, inst: Instance, var: Variables) -> None:
 
 
 def add_demand(model: Assembly, inst: Instance, var: Variables) -> None:
-    """(5) What arrives at a market and what is left unserved make up its demand."""
-    keys = inst.demand.groupby(["balance", "period"], sort=True)["demand_t"].sum()
-    if not len(keys):
-        return
-    amount = keys.to_numpy(float) / KT
-    rows = np.full((len(inst.balances), len(inst.periods)), -1, dtype=np.int64)
-    balance, period = (keys.index.get_level_values(level).to_numpy(dtype=int) for level in (0, 1))
-    rows[balance, period] = model.add_rows("demand", len(keys), lower=amount, upper=amount)
-    model.add_terms(rows[inst.demand["balance"].to_numpy(dtype=int), inst.demand["period"].to_numpy(dtype=int)], var.unmet, 1.0)
+    """(5) What arrives at a market and what is left unserved make up its demand, and nothing arrives where there is none."""
+    markets = np.flatnonzero(inst.balances["market"].to_numpy(dtype=bool))
+    wanted = inst.demand["balance"].to_numpy(dtype=int), inst.demand["period"].to_numpy(dtype=int)
+    amount = np.zeros((len(inst.balances), len(inst.periods)))
+    np.add.at(amount, wanted, inst.demand["demand_t"].to_numpy(float) / KT)
+    rows = np.full(amount.shape, -1, dtype=np.int64)
+    rows[markets] = model.add_rows("demand", (len(markets), len(inst.periods)), lower=amount[markets], upper=amount[markets])
+    model.add_terms(rows[wanted], var.unmet, 1.0)
     into = rows[inst.lanes["head"].to_numpy(dtype=int)]
-    asked = into >= 0
-    model.add_terms(into[asked], var.flow[asked], 1.0)
+    model.add_terms(into[into >= 0], var.flow[into >= 0], 1.0)
 
 
 def add_byproduct_markets(model: Assembly, inst: Instance, var: Variables) -> None:
