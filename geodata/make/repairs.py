@@ -19,6 +19,8 @@ BRIDGE_KM = 1.5  # a gap up to this is a broken join
 BRIDGE_PART_KM = 20.0
 BRIDGE_APART_KM = 10.0  # joins of the same two parts are at least this far apart
 DETOUR_KM = 25.0  # a dead end this far from a neighbour by network, and
+HEADING_KM = 0.5  # the direction of a dead end is taken over its last half kilometre
+ONWARD_COSINE = -0.5  # two dead ends continue each other if their headings differ from opposite by less than 60 degrees
 DETOUR_RATIO = 10.0  # this many times the straight distance, is a broken join of one part with itself
 
 
@@ -251,7 +253,8 @@ def find_dead_end_bridges(
     max_gap_km
         Widest gap.
     both_ends
-        True: the other node must be a dead end too. A railway that passes another one has no dead end there.
+        True: the other node must be a dead end too, and the lines must go on into each other (headings within 60 degrees).
+        A railway that passes another one, or ends in a yard beside it, is none of its own line.
     """
     neighbours: list[list[tuple[int, float]]] = [[] for _ in range(graph.n_nodes)]
     for tail, head, km in zip(graph.tail.tolist(), graph.head.tolist(), graph.km.tolist(), strict=True):
@@ -262,12 +265,15 @@ def find_dead_end_bridges(
     leaf = np.flatnonzero((degree == 1) & (part_km[label] >= BRIDGE_PART_KM))
     others = leaf if both_ends else np.flatnonzero((degree > 0) & (part_km[label] >= BRIDGE_PART_KM))
     points = sphere_points(graph.lon, graph.lat)
+    heading = _headings(graph, points)
     tree = cKDTree(points[others])
     found = []
     for node, near in zip(leaf.tolist(), tree.query_ball_point(points[leaf], max_gap_km), strict=True):
         for other in others[near].tolist():
             closed = int(_pair_key(graph.country[node], graph.country[other])) in shut
-            if other != node and not closed and (gauge[node] == gauge[other] or 0 in (gauge[node], gauge[other])):
+            onward = not both_ends or float(heading[node] @ heading[other]) < ONWARD_COSINE
+            fits = gauge[node] == gauge[other] or 0 in (gauge[node], gauge[other])
+            if other != node and onward and fits and not closed:
                 found.append((float(np.linalg.norm(points[node] - points[other])), node, other))
     rows = []
     for gap, node, other in sorted(found):
@@ -280,6 +286,19 @@ def find_dead_end_bridges(
             _bridge_row(graph, node, other, gap, mode, f"dead end over {far:.0f} km from its neighbour by network")
         )
     return rows
+
+
+def _headings(graph: Graph, points: np.ndarray) -> np.ndarray:
+    """By dead end, the direction in which its line was going (unit vectors; meaningless for other nodes)."""
+    heading = np.zeros_like(points)
+    for tail, head, inner in zip(graph.tail.tolist(), graph.head.tolist(), graph.inner, strict=True):
+        for end, before in ((tail, (*inner, head)), (head, (*inner[::-1], tail))):
+            far = next(
+                (node for node in before if np.linalg.norm(points[node] - points[end]) >= HEADING_KM), before[-1]
+            )
+            step = points[end] - points[far]
+            heading[end] = step / max(float(np.linalg.norm(step)), 1e-9)
+    return heading
 
 
 def _within(neighbours: list[list[tuple[int, float]]], start: int, goal: int, limit_km: float) -> bool:
