@@ -56,7 +56,7 @@ def _hubs(reading: Reading) -> list[Fault]:
 
 
 def _flows(reading: Reading) -> list[Fault]:
-    hubs = set(zip(reading.plan.hubs["facility"], reading.plan.hubs["period"], strict=True))
+    known = {*reading.plan.hubs["facility"], *reading.plan.processes["facility"]}
     faults = []
     for flow in rows(reading.plan.flows):
         for end in ("origin", "destination"):
@@ -66,9 +66,9 @@ def _flows(reading: Reading) -> list[Fault]:
                 faults.append(breaks(where, f"{site} lies in {reading.country[site]}, which is excluded"))
             if site not in reading.country:
                 faults.append(breaks(reading.where("flows", flow.Index, end), f"{site} is in no row of sites.csv"))
-            if facility != site and (facility, flow.period) not in hubs:
+            if facility != site and facility not in known:
                 where = reading.where("flows", flow.Index, f"{end}_facility")
-                faults.append(breaks(where, f"{facility} has no row in hubs.csv in this period"))
+                faults.append(breaks(where, f"{facility} is no facility of hubs.csv or processes.csv"))
     return faults
 
 

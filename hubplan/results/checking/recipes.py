@@ -136,13 +136,14 @@ class Recipes:
         if grade not in self.metals:
             return None
         if stage == "alloy" and form == "alloy":
-            return Run({(f"{e}-metal", ""): t for e, t in self.metals[grade].items() if t > 0}, {(name, ""): 1.0})
+            metals = {e: t / self.gain("alloy", f"{e}-metal", name) for e, t in self.metals[grade].items() if t > 0}
+            return Run({(f"{e}-metal", ""): t for e, t in metals.items()}, {(name, ""): 1.0})
         if stage == "magnet" and form == "alloy":
             made, swarf = (self.gain("magnet", name, f"{form}-{grade}") for form in ("magnet", "swarf"))
             return Run({(name, ""): 1.0}, {(f"magnet-{grade}", ""): made, (f"swarf-{grade}", ""): swarf}, made)
         if stage == "recycling" and form in ("swarf", "scrap"):
-            oxides = {e: t * self.gain("recycling", name, f"{e}-oxide") for e, t in self.metals[grade].items() if t > 0}
-            return Run({(name, tag): 1.0}, {(f"{e}-oxide", ""): made for e, made in oxides.items()})
+            oxides = [f"{element}-oxide" for element, share in self.metals[grade].items() if share > 0]
+            return Run({(name, tag): 1.0}, {(to, ""): self.gain("recycling", name, to, grade) for to in oxides})
         return None
 
 

@@ -132,8 +132,10 @@ def yearly_need_t(reading: Reading, recipes: Recipes, commodity: str, period: in
         for grade in GRADES:
             made = recipes.gain("magnet", f"alloy-{grade}", f"magnet-{grade}")
             alloy = float(asked.get(f"magnet-{grade}", 0.0)) / made
-            metal = alloy * recipes.metals.get(grade, {}).get(element, 0.0)
-            need += metal / recipes.gain("metal", commodity, f"{element}-metal")
+            share = recipes.metals.get(grade, {}).get(element, 0.0)
+            if share > 0:
+                metal = alloy * share / recipes.gain("alloy", f"{element}-metal", f"alloy-{grade}")
+                need += metal / recipes.gain("metal", commodity, f"{element}-metal")
     return need / reading.years(period)
 
 

@@ -20,6 +20,8 @@ _SHORTER = 0.98
 """A leg is at least this much of its drawn line: the line is measured on a sphere, the leg on the ellipsoid."""
 _SEA_SHARE = 0.02
 """At sea the drawn line is the way gone."""
+_MEETING_KM = 10.0
+"""Ways between railways, roads and quays within one leg come to no more than this."""
 _LEG_MODES = ("rail", "road", "sea")
 
 
@@ -113,16 +115,21 @@ def _lengths(reading: Reading, lines: Mapping[tuple[str, int], Any]) -> list[Fau
 
 
 def _costs(reading: Reading) -> list[Fault]:
-    """A leg costs its haul at least, and at most haul and every transfer, call and toll that it can have met."""
+    """A leg costs its haul at least, and at most haul and every transfer, call and toll that it can have met.
+
+    The way between a railway and a road where they meet is in the length, and in no other figure.
+    """
     value = reading.parameter
     tolls = {"suez": value("suez_toll_usd_t"), "panama-canal": value("panama_toll_usd_t")}
     faults = []
     for leg in rows(reading.plan.legs):
-        haul, hours = leg.length_km * value(f"{leg.mode}_usd_tkm"), leg.length_km / value(f"{leg.mode}_kmh")
-        most = 3 * value("port_handling_usd_t") + 3 * value("rail_road_transfer_usd_t") + 9 * value("gauge_break_usd_t")
+        rolling = max(0.0, leg.length_km - _MEETING_KM)
+        least, hours = rolling * value(f"{leg.mode}_usd_tkm"), rolling / value(f"{leg.mode}_kmh")
+        most = _MEETING_KM * value("road_usd_tkm") + 9 * value("gauge_break_usd_t")
+        most += 3 * (value("port_handling_usd_t") + value("rail_road_transfer_usd_t"))
         most += sum(tolls.get(zone, 0.0) for zone in str(leg.chokepoints).split(";"))
-        if not haul * (1 - 1e-6) - 1e-6 <= leg.cost_usd_t <= haul * (1 + 1e-6) + most + 1e-6:
-            found = f"{leg.cost_usd_t:,.9g} USD/t, haul is {haul:,.9g} and all else at most {most:,.9g}"
+        if not least * (1 - 1e-6) - 1e-6 <= leg.cost_usd_t <= (least + most) * (1 + 1e-6):
+            found = f"{leg.cost_usd_t:,.9g} USD/t, haul is {least:,.9g} and all else at most {most:,.9g}"
             faults.append(breaks(reading.where("legs", leg.Index, "cost_usd_t"), found))
         if not leg.hours >= hours * (1 - 1e-6) - 1e-6:
             found = f"{leg.hours:,.6g}, the haul alone takes {hours:,.6g}"
@@ -131,16 +138,23 @@ def _costs(reading: Reading) -> list[Fault]:
 
 
 def _zones(reading: Reading, lines: Mapping[tuple[str, int], Any]) -> list[Fault]:
-    """A closed zone is touched by no line. Other zones: the legs that list it are those whose line meets it."""
-    keys = list(lines)
-    drawn = [lines[key].geometry for key in keys]
+    """No line touches a closed polygon, no line at sea a closed strait; open ones are listed by the legs that meet them.
+
+    Straits, canals and passages are for ships: a railway under one does not pass it. A rail gate is judged by what
+    legs.csv lists, because one that is drawn along a railway meets whatever crosses that railway.
+    """
     listed = {(leg.route, leg.leg): set(str(leg.chokepoints).split(";")) for leg in rows(reading.plan.legs)}
     faults = []
     for zone in read_zones(reading.tables.zones):
+        closed = zone.zone in reading.access.closed
+        if zone.kind == "rail-gate":
+            continue
+        keys = [key for key, line in lines.items() if line.mode == "sea" or (closed and zone.kind == "zone")]
+        drawn = [lines[key].geometry for key in keys]
         met = touches(drawn, zone) if drawn else np.zeros(0, dtype=bool)
         for key, touched in zip(keys, met.tolist(), strict=True):
             route, leg = key
-            if touched and zone.zone in reading.access.closed:
+            if touched and closed:
                 found = f"touches {zone.zone}, which is closed"
                 faults.append(breaks(f"routes.geojson, route {route}, leg {leg}", found))
             elif touched and zone.zone not in listed[key]:
