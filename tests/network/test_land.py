@@ -37,11 +37,12 @@ def road() -> Lines:
 
 @pytest.fixture
 def bend() -> Lines:
-    """Two links: 0-1 along the equator by (1, 0), 240 km of track, of which 100 lie before the bend; 1-2 straight north."""
+    """Two links: 0-1 along the equator by (1, 0), 240 km of track, 100 of it before the bend; 1-2 straight north."""
     return Lines(
         lon=np.array([0.0, 2.0, 2.0]), lat=np.array([0.0, 0.0, 1.0]), country=np.array(["AAA", "AAA", "BBB"]),
         tail=np.array([0, 1]), head=np.array([1, 2]), length_km=np.array([240.0, 111.0]), gauge_mm=np.array([1435, 1520]),
-        bridge=np.array([False, True]), link=np.array([0, 0]), link_name=np.array([], dtype=str), link_zone=np.array([], dtype=str),
+        bridge=np.array([False, True]), link=np.array([0, 0]),
+        link_name=np.array([], dtype=str), link_zone=np.array([], dtype=str),
         link_opens_year=np.array([], dtype=np.int64), link_assumed=np.array([], dtype=bool), start=np.array([0, 3, 5]),
         line_lon=np.array([0.0, 1.0, 2.0, 2.0, 2.0]), line_lat=np.array([0.0, 0.0, 0.0, 0.0, 1.0]),
         line_km=np.array([0.0, 100.0, 240.0, 0.0, 111.0]))  # fmt: skip
@@ -242,13 +243,14 @@ def small_graph() -> make_graph.Graph:
     """A square of 4 junction-free nodes with a tail: 0-1-2-3-0 (20 km a side), 2-4 (5 km), and a loop at 4."""
     tail, head = np.array([0, 1, 2, 3, 2, 4]), np.array([1, 2, 3, 0, 4, 4])
     return make_graph.Graph(
-        lon=np.array([0.0, 0.18, 0.18, 0.0, 0.22]), lat=np.array([0.0, 0.0, 0.18, 0.18, 0.2]), country=np.zeros(5, dtype=np.uint8),
+        lon=np.array([0.0, 0.18, 0.18, 0.0, 0.22]),
+        lat=np.array([0.0, 0.0, 0.18, 0.18, 0.2]), country=np.zeros(5, dtype=np.uint8),
         tail=tail, head=head, km=np.array([20.0, 20, 20, 20, 5, 1]), bridge=np.array([False, True, False, False, False, False]),
         link=np.zeros(6, dtype=np.int64), inner=make_graph.no_inner(6), anchor=np.zeros(5, dtype=bool))  # fmt: skip
 
 
 def test_contraction_keeps_a_long_loop_and_its_length() -> None:
-    """The ring of 80 km meets the rest at node 2 alone: it stays, with two nodes of its own, and drops the 1 km loop."""
+    """The ring of 80 km meets the rest at node 2 alone: it stays, with two nodes of its own; the 1 km loop goes."""
     short = make_graph.contract(small_graph())
     assert short.km.sum() == pytest.approx(85)
     assert (short.tail != short.head).all()
