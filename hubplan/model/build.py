@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,8 +38,8 @@ MINE_LIFE_YEARS = 20.0
 MINE_RAMP = (0.5, 0.8, 1.0)
 NEW_MINE_YEARS = 6
 """Years from decision to first output of a mine that is neither committed nor permitted."""
-KEEP_UPSTREAM, KEEP_HEAVY, KEEP_DOWNSTREAM, KEEP_LEAST = 6, 3, 10, 3
-"""Lanes kept from each sender upstream, to heavy separation and downstream, and into each taker at least."""
+KEEP_UPSTREAM, KEEP_HEAVY, KEEP_DOWNSTREAM, KEEP_LEAST = (8, 3), (5, 2), (12, 4), 3
+"""Lanes kept from each sender (to plants that stand, to plants that may be built), and into each taker at least."""
 STORAGE_SHARE_YR = 0.01
 """Yearly cost of keeping separated oxides, as a share of their value; assumed (warehouse, insurance, assay)."""
 _USABLE = frozenset({"operating", "commissioning", "construction", "advanced", "feasibility", "early"})
@@ -134,7 +134,7 @@ def build_instance(tables: Tables, routes: Routes, scenario: Scenario, *, access
     _add_mines(build)
     _add_plants(build)
     _add_collections(build)
-    finder = LaneFinder(routes, keep=KEEP_DOWNSTREAM, least=KEEP_LEAST)
+    finder = LaneFinder(routes, least=KEEP_LEAST)
     _add_upstream(build, finder)
     demand = _demand(build)
     _add_downstream(build, finder, demand)
@@ -195,9 +195,8 @@ def _add_mines(build: _Builder) -> None:
             earliest = mine.first_year if mine.status == "advanced" else max(mine.first_year, calendar.first[0] + NEW_MINE_YEARS)
             first, largest, capex = _period_at(calendar, earliest), float(mine.capacity_reo_t_yr), float(mine.capex_usd)
             existing = np.zeros(len(calendar.first))
-        locked = _excluded_lock(build, mine.mine)
         n = _add_facility(
-            build, existing * (1 - locked), MINE_RAMP, capacity_t_yr=float(mine.capacity_reo_t_yr),
+            build, existing, MINE_RAMP, capacity_t_yr=float(mine.capacity_reo_t_yr),
             facility=mine.mine, site=mine.mine, name=sites.at[mine.mine, "name"], stage="mine", country=sites.at[mine.mine, "country"],
             smallest_t_yr=largest, largest_t_yr=largest, capital_fixed_usd=0.0,
             capital_slope_usd_t_yr=capex / largest if largest else 0.0,
@@ -297,7 +296,11 @@ def _add_collections(build: _Builder) -> None:
 
 
 def _ends(build: _Builder, stage: str) -> list[End]:
-    return [End(str(row["facility"]), str(row["site"])) for row in build.facilities if row["stage"] == stage]
+    return [
+        End(str(row["facility"]), str(row["site"]), stands=bool(existing.any()))
+        for row, existing in zip(build.facilities, build.existing, strict=True)
+        if row["stage"] == stage
+    ]
 
 
 def _add_lane(build: _Builder, finder: LaneFinder, commodity: str, pair: Pair) -> None:
@@ -351,7 +354,7 @@ def _add_upstream(build: _Builder, finder: LaneFinder) -> None:
     for lock in build.tables.locks.itertuples():
         locked.setdefault(lock.mine, set()).add(lock.destination_country)
     cracks, lights, heavies = (_ends(build, stage) for stage in ("crack_leach", "separation_light", "separation_heavy"))
-    sources = [End(end.place, end.site, end.place) for end in _ends(build, "mine")]
+    sources = [replace(end, tag=end.place) for end in _ends(build, "mine")]
 
     def takes_feed(sender: End, taker: End) -> bool:
         """Light separators list feeds too: which carbonates they are licensed for."""
@@ -360,7 +363,7 @@ def _add_upstream(build: _Builder, finder: LaneFinder) -> None:
     def add(commodity: str, pairs: list[Pair]) -> list[End]:
         for pair in pairs:
             _add_lane(build, finder, commodity, pair)
-        return sorted({End(taker.place, taker.site, sender.tag) for sender, taker, _ in pairs}, key=lambda end: (end.tag, end.place))
+        return sorted({replace(taker, tag=sender.tag) for sender, taker, _ in pairs}, key=lambda end: (end.tag, end.place))
 
     def sold_ahead(sender: End, taker: End) -> bool:
         return takes_feed(sender, taker) and country[taker.place] in locked.get(sender.tag, set())
@@ -395,14 +398,14 @@ def _add_downstream(build: _Builder, finder: LaneFinder, demand: pd.DataFrame) -
     steps += [(f"alloy-{grade}", alloys, magnets) for grade in GRADES]
     steps += [(f"swarf-{grade}", magnets, recyclers) for grade in GRADES]
     for grade in GRADES:
-        collections = [End(end.place, end.site, grade) for end in _ends(build, "collection") if end.place.endswith(f"-{grade}")]
+        collections = [replace(end, tag=grade) for end in _ends(build, "collection") if end.place.endswith(f"-{grade}")]
         steps.append(("scrap", collections, recyclers))
     source = {**{f"magnet-{grade}": magnets for grade in GRADES}, "ndpr-oxide": lights, "lace-oxide": lights}
     for product, rows in demand.groupby("product", sort=True):
         takers = [End(market, market) for market in sorted(rows["market"].unique())]
         steps.append((str(product), source.get(str(product), heavies), takers))
     for commodity, senders, takers in steps:
-        for pair in finder.find(senders, takers, str(build.commodities[commodity]["ware"])):
+        for pair in finder.find(senders, takers, str(build.commodities[commodity]["ware"]), keep=KEEP_DOWNSTREAM):
             _add_lane(build, finder, commodity, pair)
 
 
@@ -443,9 +446,12 @@ def _byproducts(build: _Builder) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["commodity", "period", "limit_t", "price_usd_t"])
 
 
-def _lost_share(build: _Builder) -> Floats:
-    """Share of each period in which a facility is not lost."""
+def _available_share(build: _Builder) -> Floats:
+    """Share of each period in which a facility is not lost, less what a mine has sold ahead to excluded countries."""
     available = np.ones((len(build.facilities), len(build.calendar.first)))
+    for n, row in enumerate(build.facilities):
+        if row["stage"] == "mine":
+            available[n] -= _excluded_lock(build, str(row["facility"]))
     for loss in build.scenario.shock.lost:
         gone = build.calendar.mean({y: 1.0 for y in range(loss.from_year, loss.to_year + 1)})
         for n, row in enumerate(build.facilities):
@@ -580,7 +586,7 @@ def _assemble(build: _Builder, finder: LaneFinder, demand: pd.DataFrame) -> Inst
     return Instance(
         periods=calendar.first, block_years=calendar.block_years, discount=calendar.discount,
         facilities=pd.DataFrame(build.facilities), existing_t_yr=np.array(build.existing), installed_t_yr=np.array(build.installed), ramp_share=ramp,
-        available_share=_lost_share(build), balances=balances, processes=pd.DataFrame(build.processes),
+        available_share=_available_share(build), balances=balances, processes=pd.DataFrame(build.processes),
         term_process=terms[:, 0].astype(int), term_balance=terms[:, 1].astype(int), term_t_t=terms[:, 2],
         lanes=lanes, lane_open=_lane_open(build, lanes), lane_whole=np.zeros(len(lanes), dtype=bool), demand=demand, byproducts=byproducts,
         may_hold=surplus & ~market, may_sell=np.isin(commodity, byproducts["commodity"].to_numpy(dtype=str)) & ~market & _made_here(build, balances),

@@ -196,9 +196,9 @@ class Engine:
                 self._feed()
                 yield number, job, answer
 
-    def drop_queue(self) -> None:
-        """Forget jobs that have not started."""
-        self._queue.clear()
+    def stop(self) -> None:
+        """Forget all jobs, running ones too: their processes are ended, and new ones start with the next job."""
+        self.close()
 
     def close(self) -> None:
         """End the processes at once, whatever they are doing."""

@@ -37,11 +37,12 @@ class Instance:
     existing_t_yr
         Capacity that exists or is committed, ramped; shape (N, T).
     installed_t_yr
-        The same before ramp and before what is sold ahead to excluded countries; shape (N, T).
+        The same before ramp; shape (N, T).
     ramp_share
         Share of the capacity opened in period tau usable in period t, by facility; shape (N, T, T).
     available_share
-        Share of the period in which the facility is not lost; shape (N, T).
+        Share of the period in which the facility is not lost, less what a mine has sold ahead to excluded countries; shape
+        (N, T).
     balances
         ``commodity, tag, place, market`` - place is a facility id, or a market's site id where ``market`` is true.
     processes

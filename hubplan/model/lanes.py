@@ -16,15 +16,22 @@ ON_SITE = "on-site"
 
 @dataclass(frozen=True)
 class End:
-    """A facility or market that sends or takes a commodity; `tag` is the mine until separation, the grade of scrap, else empty."""
+    """A facility or market that sends or takes a commodity.
+
+    `tag` is the mine until separation, the grade of scrap, else empty. `stands` tells what exists or is committed from what may
+    be built.
+    """
 
     place: str
     site: str
     tag: str = ""
+    stands: bool = True
 
 
 Pair = tuple[End, End, int]
 """Sender, taker and the row of their route (-1 on site)."""
+Keep = tuple[int, int]
+"""Lanes from each sender to takers that stand, and to takers that may be built."""
 Fits = Callable[[End, End], bool]
 
 
@@ -39,12 +46,12 @@ class LaneFinder:
     ----------
     routes
         One row per usable origin, destination and ware.
-    keep, least
-        Lanes kept from each sender, and into each taker at least (so that no plant is unreachable).
+    least
+        Lanes kept into each taker at least, so that no plant is unreachable.
     """
 
-    def __init__(self, routes: Routes, *, keep: int, least: int) -> None:
-        self.keep, self.least = keep, least
+    def __init__(self, routes: Routes, *, least: int) -> None:
+        self.least = least
         self.offered = self.kept = 0
         table = routes.table
         self._row = {key: i for i, key in enumerate(zip(table["origin"], table["destination"], table["ware"], strict=True))}
@@ -52,14 +59,16 @@ class LaneFinder:
         self._columns = {name: table[name].to_list() for name in table.columns}
 
     def find(
-        self, senders: Sequence[End], takers: Sequence[End], ware: str, *, keep: int | None = None, fits: Fits = _any_fits
+        self, senders: Sequence[End], takers: Sequence[End], ware: str, *, keep: Keep, fits: Fits = _any_fits
     ) -> list[Pair]:
         """Pairs worth a lane, each with its route's row (-1 on site), in a fixed order.
+
+        `keep` lanes are kept from each sender: to the nearest that stand, and to the nearest that may be built. Nearness
+        alone would send all to one corner of the world, and in the first years only what stands has capacity.
 
         A pair without an open route, or that does not fit, has no lane. Ties go to the alphabet, so that the same data give
         the same lanes.
         """
-        keep = keep or self.keep
         pairs: list[tuple[float, int, int, int]] = []
         for i, sender in enumerate(senders):
             for j, taker in enumerate(takers):
@@ -71,12 +80,13 @@ class LaneFinder:
                     pairs.append((float(self._generalised[row]), i, j, row))
         pairs.sort(key=lambda pair: (pair[0], senders[pair[1]].place, senders[pair[1]].tag, takers[pair[2]].place))
         self.offered += len(pairs)
-        from_sender, into_taker = np.zeros(len(senders), int), np.zeros(len(takers), int)
+        from_sender, into_taker = np.zeros((len(senders), 2), int), np.zeros(len(takers), int)
+        kind = [0 if taker.stands else 1 for taker in takers]
         chosen = []
         for pair in pairs:
             _, i, j, row = pair
-            if from_sender[i] < keep or into_taker[j] < self.least:
-                from_sender[i] += 1
+            if from_sender[i, kind[j]] < keep[kind[j]] or into_taker[j] < self.least:
+                from_sender[i, kind[j]] += 1
                 into_taker[j] += 1
                 chosen.append((senders[i], takers[j], row))
         self.kept += len(chosen)

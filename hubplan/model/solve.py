@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 Progress = Callable[[Mapping[str, object]], None]
 
 EXACT_BINARIES = 300
-THRESHOLDS = (1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.03)
+THRESHOLDS = (0.5, 0.2, 0.35, 0.7, 0.1, 1.0, 0.03)
 TOLERANCE_SHARE = 1e-6
 """A gap below this counts as closed: the solver's own feasibility tolerance."""
 
@@ -183,13 +183,22 @@ def _roundings(inst: Instance, var: Variables, arrays: Arrays, relaxed: Floats) 
 
 
 def _solve_patterns(engine: Engine, search: _Search, patterns: Mapping[str, Floats], *, until: float, seed: int) -> None:
-    """Solve the linear program of each pattern; the best is taken in the patterns' order, whichever process is first."""
-    for label, pattern in patterns.items():
+    """Solve the linear program of each pattern until one is good enough.
+
+    Answers count in the patterns' order, whichever process is first, so that the same instance gives the same plan.
+    """
+    numbers = [
         engine.submit(Job(label=label, fixed=pattern, time_limit_s=max(1.0, until - time.monotonic()), seed=seed))
-    found = {number: (job, answer) for number, job, answer in engine.answers(until=until)}
-    for number in sorted(found):
-        job, answer = found[number]
-        search.offer(job.label, answer)
+        for label, pattern in patterns.items()
+    ]
+    waiting: dict[int, tuple[Job, Answer]] = {}
+    for number, job, answer in engine.answers(until=until):
+        waiting[number] = (job, answer)
+        while numbers and numbers[0] in waiting and not search.done:
+            search.offer(waiting[numbers[0]][0].label, waiting.pop(numbers.pop(0))[1])
+        if search.done:
+            engine.stop()
+            return
 
 
 def _search_neighbourhoods(
