@@ -114,7 +114,7 @@ def _hubs_at_end(plan: Plan) -> pd.DataFrame:
 
 def _compare_hubs(a: Plan, b: Plan) -> pd.DataFrame:
     left, right = _hubs_at_end(a), _hubs_at_end(b)
-    both = left.join(right, how="outer", lsuffix="_a", rsuffix="_b").sort_index()
+    both = left.add_suffix("_a").join(right.add_suffix("_b"), how="outer").sort_index()
     in_a, in_b = both.index.isin(left.index), both.index.isin(right.index)
     found = pd.DataFrame({"facility": both.index.astype(str)}, index=both.index)
     for column in ("name", "stage", "country"):
@@ -137,7 +137,7 @@ def _compare_costs(a: Plan, b: Plan) -> pd.DataFrame:
 
 def _compare_demand(a: Plan, b: Plan) -> pd.DataFrame:
     sums = [plan.demand.groupby(["product", "sector"])[["demand_t", "served_t"]].sum() for plan in (a, b)]
-    both = sums[0].join(sums[1], how="outer", lsuffix="_a", rsuffix="_b").fillna(0.0).sort_index().reset_index()
+    both = sums[0].add_suffix("_a").join(sums[1].add_suffix("_b"), how="outer").fillna(0.0).sort_index().reset_index()
     found = both[["product", "sector"]].copy()
     for side in ("a", "b"):
         demand_t = both[f"demand_t_{side}"]
@@ -164,7 +164,7 @@ def _main_routes(plan: Plan) -> pd.DataFrame:
 
 
 def _compare_routes(a: Plan, b: Plan) -> pd.DataFrame:
-    both = _main_routes(a).join(_main_routes(b), how="outer", lsuffix="_a", rsuffix="_b").sort_index()
+    both = _main_routes(a).add_suffix("_a").join(_main_routes(b).add_suffix("_b"), how="outer").sort_index()
     for side in ("a", "b"):
         both[f"route_{side}"] = both[f"route_{side}"].astype(object).where(both[f"route_{side}"].notna(), "")
         both[f"chokepoints_{side}"] = both[f"chokepoints_{side}"].astype(object).where(both[f"route_{side}"] != "", "")

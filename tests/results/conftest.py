@@ -1,6 +1,7 @@
 """One small world and a plan for it, worked out step by step: a mine, a port and its plants, a magnet maker, a market.
 
-Ore from Hill goes by road and rail to Bay (Australia), is cracked and separated there, and its NdPr, Dy and Tb go by sea to Kobe,
+Ore from Hill goes by road and rail to Bay (Australia), is cracked and separated there, and its NdPr, Dy and Tb go by
+sea to Kobe,
 which makes magnets for the market of Japan. Two periods: 2030 (two years) and 2032 (one). Light separation is new: 2,500 t/yr
 built for 2030, 500 more for 2032, so its ramp (0.5, 0.8, 1) gives 1,625 t/yr in 2030 and 2,750 in 2032.
 """
@@ -35,13 +36,17 @@ def frame(header: str, *rows: tuple) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def tables() -> Tables:
     none = float("nan")
-    oxides = "la2o3 ceo2 pr6o11 nd2o3 sm2o3 eu2o3 gd2o3 tb4o7 dy2o3 y2o3 ho2o3 er2o3 tm2o3 yb2o3 lu2o3".split()
+    oxides = [
+        "la2o3", "ceo2", "pr6o11", "nd2o3", "sm2o3", "eu2o3", "gd2o3", "tb4o7", "dy2o3", "y2o3",
+        "ho2o3", "er2o3", "tm2o3", "yb2o3", "lu2o3",
+    ]  # fmt: skip
     shares = [0.25, 0.45, 0.05, 0.15, 0.03, 0.005, 0.02, 0.005, 0.02, 0.01, *[0.002] * 5]
     elements = ["lace"] * 2 + ["ndpr"] * 2 + ["smeugd"] * 3 + ["tb", "dy", "y"] + ["other"] * 5
     years = range(2030, 2033)
     kinds = ["magnet-standard ev 700", "magnet-standard industry 300", "magnet-high defence 60"]
     found = {
-        "countries": frame("country name capex_index", ("AUS", "Australia", 1.2), ("JPN", "Japan", 1.1), ("CHN", "China", 0.5)),
+        "countries": frame("country name capex_index", ("AUS", "Australia", 1.2), ("JPN", "Japan", 1.1),
+        ("CHN", "China", 0.5)),
         "blocs": frame("bloc country", ("quad", "AUS"), ("quad", "JPN")),
         "sites": frame(
             "site name kind country lon lat",
@@ -50,64 +55,82 @@ def tables() -> Tables:
             ("baotou", "Baotou", "plant", "CHN", 109.8, 40.6),
         ),
         "mines": frame(
-            "mine operator chinese_share status feed product product_grade_share capacity_reo_t_yr first_year committed opex_usd_reo_t"
-            " capex_usd thorium",
-            ("hill", "Hill Ltd", 0.0, "operating", "bastnaesite", "concentrate", 0.4, 3000.0, 2015.0, True, 4000.0, none, "no"),
+            "mine operator chinese_share status feed product product_grade_share capacity_reo_t_yr first_year committed"
+            " opex_usd_reo_t capex_usd thorium",
+            ("hill", "Hill Ltd", 0.0, "operating", "bastnaesite", "concentrate", 0.4, 3000.0, 2015.0, True, 4000.0,
+            none, "no"),
         ),
         "baskets": pd.DataFrame({"mine": "hill", "oxide": oxides, "share": shares, "completed": False}),
         "elements": pd.DataFrame({"element": elements, "oxide": oxides}),
         "outputs": frame("kind id year commodity output_t"),
         "locks": frame("mine destination_country share from_year to_year"),
         "facilities": frame(
-            "facility site stage operator chinese_share status start_year committed capacity_t_yr max_t_yr capex_usd feeds lead_years",
-            ("bay-crack-leach", "bay", "crack_leach", "Bay", 0.0, "operating", 2015.0, True, 3000.0, none, none, "bastnaesite", none),
-            ("bay-separation-light", "bay", "separation_light", "Bay", 0.0, "planned", none, False, none, 4000.0, none, "", 0.0),
-            ("bay-separation-heavy", "bay", "separation_heavy", "Bay", 0.0, "operating", none, True, 400.0, none, none, "", none),
+            "facility site stage operator chinese_share status start_year committed capacity_t_yr max_t_yr capex_usd feeds"
+            " lead_years",
+            ("bay-crack-leach", "bay", "crack_leach", "Bay", 0.0, "operating", 2015.0, True, 3000.0, none, none,
+            "bastnaesite", none),
+            ("bay-separation-light", "bay", "separation_light", "Bay", 0.0, "planned", none, False, none, 4000.0,
+            none, "", 0.0),
+            ("bay-separation-heavy", "bay", "separation_heavy", "Bay", 0.0, "operating", none, True, 400.0, none,
+            none, "", none),
             ("kobe-metal", "kobe", "metal", "Kobe", 0.0, "operating", none, True, 1000.0, none, none, "", none),
             ("kobe-alloy", "kobe", "alloy", "Kobe", 0.0, "operating", none, True, 2000.0, none, none, "", none),
             ("kobe-magnet", "kobe", "magnet", "Kobe", 0.0, "operating", none, True, 2000.0, none, none, "", none),
             ("baotou-metal", "baotou", "metal", "North", 1.0, "operating", none, True, 9000.0, none, none, "", none),
         ),
         "stages": frame(
-            "stage capex_fixed_usd capex_usd_t_yr size_min_t_yr size_max_t_yr opex_usd_t fixed_opex_share lead_years ramp life_years",
+            "stage capex_fixed_usd capex_usd_t_yr size_min_t_yr size_max_t_yr opex_usd_t fixed_opex_share lead_years ramp"
+            " life_years",
             *[
                 (stage, 6e7, 2e4, 100.0, 9000.0, opex, 0.04, 3.0, "0.5;0.8;1", 25.0)
-                for stage, opex in zip(
-                    "crack_leach separation_light separation_heavy metal alloy magnet recycling".split(),
-                    [2200.0, 2500.0, 15000.0, 9000.0, 3500.0, 16000.0, 5000.0], strict=True,
-                )
+                for stage, opex in {
+                    "crack_leach": 2200.0, "separation_light": 2500.0, "separation_heavy": 15000.0, "metal": 9000.0,
+                    "alloy": 3500.0, "magnet": 16000.0, "recycling": 5000.0,
+                }.items()
             ],
         ),
         "recipes": frame(
             "stage feed input output yield_t_t",
             ("crack_leach", "bastnaesite", "concentrate", "carbonate", 0.9),
-            ("separation_light", "", "carbonate", "ndpr-oxide", 0.95), ("separation_light", "", "carbonate", "lace-oxide", 0.9),
+            ("separation_light", "", "carbonate", "ndpr-oxide", 0.95),
+            ("separation_light", "", "carbonate", "lace-oxide", 0.9),
             ("separation_light", "", "carbonate", "heavy-concentrate", 0.95),
-            *[("separation_heavy", "", "heavy-concentrate", f"{e}-oxide", 0.92) for e in ("dy", "tb", "smeugd", "y", "other")],
+            *[("separation_heavy", "", "heavy-concentrate", f"{e}-oxide", 0.92) for e in ("dy", "tb", "smeugd", "y",
+            "other")],
             *[("metal", "", f"{e}-oxide", f"{e}-metal", 0.83) for e in ("ndpr", "dy", "tb")],
-            *[("alloy", "", f"{e}-metal", f"alloy-{g}", 0.99) for e in ("ndpr", "dy", "tb") for g in ("standard", "high", "defence")],
+            *[("alloy", "", f"{e}-metal", f"alloy-{g}", 0.99) for e in ("ndpr", "dy", "tb") for g in ("standard",
+            "high", "defence")],
             *[("magnet", "", f"alloy-{g}", f"magnet-{g}", 0.74) for g in ("standard", "high", "defence")],
             *[("magnet", "", f"alloy-{g}", f"swarf-{g}", 0.24) for g in ("standard", "high", "defence")],
         ),
         "grades": frame(
             "grade element metal_t_t", ("standard", "ndpr", 0.295), ("standard", "dy", 0.0), ("high", "ndpr", 0.27),
-            ("high", "dy", 0.025), ("high", "tb", 0.003), ("defence", "ndpr", 0.26), ("defence", "dy", 0.035), ("defence", "tb", 0.008),
+            ("high", "dy", 0.025), ("high", "tb", 0.003), ("defence", "ndpr", 0.26), ("defence", "dy", 0.035),
+            ("defence", "tb", 0.008),
         ),
         "commodities": frame(
-            "commodity ware gross_t_t value_usd_t", ("concentrate", "bulk", 2.0, 11200.0), ("carbonate", "bulk", 1.9, 19600.0),
-            ("heavy-concentrate", "value", 1.9, 50000.0), ("ndpr-oxide", "value", 1.05, 110000.0), ("dy-oxide", "value", 1.05, 500000.0),
-            ("tb-oxide", "value", 1.05, 2.2e6), ("smeugd-oxide", "value", 1.05, 40000.0), ("y-oxide", "value", 1.05, 200000.0),
-            ("lace-oxide", "value", 1.05, 1800.0), ("other-oxide", "value", 1.05, 70000.0), ("ndpr-metal", "value", 1.08, 141000.0),
-            ("dy-metal", "value", 1.08, 629000.0), ("tb-metal", "value", 1.08, 2.75e6), ("alloy-standard", "value", 1.1, 46500.0),
-            ("alloy-high", "value", 1.1, 67100.0), ("magnet-standard", "value", 1.15, 84800.0), ("magnet-high", "value", 1.15, 113000.0),
+            "commodity ware gross_t_t value_usd_t", ("concentrate", "bulk", 2.0, 11200.0),
+            ("carbonate", "bulk", 1.9, 19600.0),
+            ("heavy-concentrate", "value", 1.9, 50000.0), ("ndpr-oxide", "value", 1.05, 110000.0),
+            ("dy-oxide", "value", 1.05, 500000.0),
+            ("tb-oxide", "value", 1.05, 2.2e6), ("smeugd-oxide", "value", 1.05, 40000.0),
+            ("y-oxide", "value", 1.05, 200000.0),
+            ("lace-oxide", "value", 1.05, 1800.0), ("other-oxide", "value", 1.05, 70000.0),
+            ("ndpr-metal", "value", 1.08, 141000.0),
+            ("dy-metal", "value", 1.08, 629000.0), ("tb-metal", "value", 1.08, 2.75e6),
+            ("alloy-standard", "value", 1.1, 46500.0),
+            ("alloy-high", "value", 1.1, 67100.0), ("magnet-standard", "value", 1.15, 84800.0),
+            ("magnet-high", "value", 1.15, 113000.0),
             ("swarf-standard", "value", 1.2, 21000.0), ("swarf-high", "value", 1.2, 31500.0),
         ),
         "demand": frame(
             "set market product sector year demand_t",
-            *[("base", "market-jpn", *kind.split()[:2], year, float(kind.split()[2])) for kind in kinds for year in years],
+            *[("base", "market-jpn", *kind.split()[:2], year,
+            float(kind.split()[2])) for kind in kinds for year in years],
         ),
         "byproducts": frame(
-            "commodity year limit_t_yr", *[("lace-oxide", year, 600.0) for year in years], *[("y-oxide", year, 50.0) for year in years]
+            "commodity year limit_t_yr", *[("lace-oxide", year, 600.0) for year in years], *[("y-oxide", year,
+            50.0) for year in years]
         ),
         "prices": frame(
             "set commodity year price_usd_t", *[("outside", "lace-oxide", year, 1500.0) for year in years],
@@ -115,14 +138,18 @@ def tables() -> Tables:
         ),
         "scrap": frame("market year scrap_t grade"),
         "transport": frame(
-            "parameter value", ("rail_usd_tkm", 0.0356), ("road_usd_tkm", 0.1849), ("sea_usd_tkm", 0.008), ("rail_kmh", 40.0),
+            "parameter value", ("rail_usd_tkm", 0.0356), ("road_usd_tkm", 0.1849), ("sea_usd_tkm", 0.008),
+            ("rail_kmh", 40.0),
             ("road_kmh", 60.0), ("sea_kmh", 30.0), ("rail_road_transfer_usd_t", 15.33), ("port_handling_usd_t", 15.33),
-            ("gauge_break_usd_t", 15.33), ("suez_toll_usd_t", 6.0), ("panama_toll_usd_t", 8.0), ("class7_surcharge_usd_t", 150.0),
+            ("gauge_break_usd_t", 15.33), ("suez_toll_usd_t", 6.0), ("panama_toll_usd_t", 8.0),
+            ("class7_surcharge_usd_t", 150.0),
             ("capital_cost_share", 0.08),
         ),
-        "ports": frame("port un_locode country lon lat", ("bay-port", "AUBAY", "AUS", 115.7, -32.1), ("kobe-port", "JPUKB", "JPN", 135.2, 34.6)),
+        "ports": frame("port un_locode country lon lat", ("bay-port", "AUBAY", "AUS", 115.7, -32.1),
+        ("kobe-port", "JPUKB", "JPN", 135.2, 34.6)),
         "terminals": frame(
-            "terminal port operator chinese_share whole_port", ("kobe-one", "kobe-port", "Kobe One (COSCO 10%)", 0.1, False)
+            "terminal port operator chinese_share whole_port", ("kobe-one", "kobe-port", "Kobe One (COSCO 10%)",
+            0.1, False)
         ),
         "zones": frame(
             "zone kind geometry_wkt closed_by_default", ("gate", "strait", "LINESTRING (115 0, 130 0)", False),
@@ -194,17 +221,21 @@ def runs(period: int) -> dict[tuple[str, str], float]:
     high_dy, high_tb = (HIGH_ALLOY_T * share / 0.99 / 0.83 for share in (0.025, 0.003))
     standard = (ndpr_oxide * 0.83 - HIGH_ALLOY_T * 0.27 / 0.99) / (0.295 / 0.99)
     return {
-        ("hill", "mine"): mined, ("bay-crack-leach", "concentrate@hill"): mined, ("bay-separation-light", "carbonate@hill"): carbonate,
+        ("hill", "mine"): mined, ("bay-crack-leach", "concentrate@hill"): mined, ("bay-separation-light",
+        "carbonate@hill"): carbonate,
         ("bay-separation-heavy", "heavy-concentrate@hill"): heavy, ("kobe-metal", "ndpr-oxide"): ndpr_oxide,
-        ("kobe-metal", "dy-oxide"): high_dy, ("kobe-metal", "tb-oxide"): high_tb, ("kobe-alloy", "alloy-standard"): standard,
-        ("kobe-alloy", "alloy-high"): HIGH_ALLOY_T, ("kobe-magnet", "alloy-standard"): standard, ("kobe-magnet", "alloy-high"): HIGH_ALLOY_T,
+        ("kobe-metal", "dy-oxide"): high_dy, ("kobe-metal", "tb-oxide"): high_tb, ("kobe-alloy",
+        "alloy-standard"): standard,
+        ("kobe-alloy", "alloy-high"): HIGH_ALLOY_T, ("kobe-magnet", "alloy-standard"): standard, ("kobe-magnet",
+        "alloy-high"): HIGH_ALLOY_T,
     }  # fmt: skip
 
 
 def moved(period: int) -> list[tuple[str, str, str, str, float]]:
     """Flows: commodity, mine, from facility, to facility, t."""
     run = runs(period)
-    carbonate, heavy = run["bay-separation-light", "carbonate@hill"], run["bay-separation-heavy", "heavy-concentrate@hill"]
+    carbonate, heavy = run["bay-separation-light", "carbonate@hill"], run["bay-separation-heavy",
+    "heavy-concentrate@hill"]
     oxides = {e: run["kobe-metal", f"{e}-oxide"] for e in ("ndpr", "dy", "tb")}
     standard = run["kobe-alloy", "alloy-standard"]
     return [
@@ -269,7 +300,8 @@ def make_hubs(tables: Tables) -> pd.DataFrame:
                 {
                     "facility": facility, "site": site, "name": sites.at[site, "name"], "stage": stage,
                     "country": sites.at[site, "country"], "lon": sites.at[site, "lon"], "lat": sites.at[site, "lat"],
-                    "period": period, "built_t_yr": BUILT[period] if new else 0.0, "capacity_t_yr": total if new else stands,
+                    "period": period, "built_t_yr": BUILT[period] if new else 0.0,
+                    "capacity_t_yr": total if new else stands,
                     "usable_t_yr": usable[period] if new else stands, "throughput_t": amount,
                     "capex_usd": (1.2 * (2e4 * BUILT[period] + (6e7 if period == 2030 else 0))) if new else 0.0,
                     "opex_usd": amount * opex[stage] + (capital * 0.04 * years if new else 0.0), "is_new": new,
@@ -283,7 +315,8 @@ def make_leftovers() -> tuple[pd.DataFrame, pd.DataFrame]:
     surplus, stocks, kept = [], [], {"dy": 0.0, "tb": 0.0}
     for period, years in YEARS.items():
         run = runs(period)
-        carbonate, heavy = run["bay-separation-light", "carbonate@hill"], run["bay-separation-heavy", "heavy-concentrate@hill"]
+        carbonate, heavy = run["bay-separation-light", "carbonate@hill"], run["bay-separation-heavy",
+        "heavy-concentrate@hill"]
         lace = 0.7 * 0.9 * carbonate
         sold = min(lace, 600.0 * years)
         y_oxide = min(0.1 * 0.92 * heavy, 50.0 * years)
@@ -297,7 +330,8 @@ def make_leftovers() -> tuple[pd.DataFrame, pd.DataFrame]:
         ]
         surplus += [
             {
-                "period": period, "facility": facility, "site": facility.split("-")[0], "commodity": commodity, "mine": "",
+                "period": period, "facility": facility, "site": facility.split("-")[0], "commodity": commodity,
+                "mine": "",
                 "held_t": held, "sold_t": sold_t, "revenue_usd": sold_t * price,
             }
             for facility, commodity, held, sold_t, price in left
@@ -308,8 +342,10 @@ def make_leftovers() -> tuple[pd.DataFrame, pd.DataFrame]:
             need = 60.0 / 0.74 * metal / 0.99 / 0.83
             stocks.append(
                 {
-                    "site": "bay", "commodity": f"{element}-oxide", "period": period, "opening_t": kept[element], "added_t": gained,
-                    "drawn_t": 0.0, "closing_t": kept[element] + gained, "days_of_cover": (kept[element] + gained) / need * 365,
+                    "site": "bay", "commodity": f"{element}-oxide", "period": period, "opening_t": kept[element],
+                    "added_t": gained,
+                    "drawn_t": 0.0, "closing_t": kept[element] + gained,
+                    "days_of_cover": (kept[element] + gained) / need * 365,
                 }
             )  # fmt: skip
             kept[element] += gained
@@ -320,7 +356,8 @@ def make_demand() -> pd.DataFrame:
     rows = []
     for period, years in YEARS.items():
         flows = {commodity: amount for commodity, _, _, _, amount in moved(period)}
-        asked = {("magnet-standard", "ev"): 700.0, ("magnet-standard", "industry"): 300.0, ("magnet-high", "defence"): 60.0}
+        asked = {("magnet-standard", "ev"): 700.0, ("magnet-standard", "industry"): 300.0, ("magnet-high",
+        "defence"): 60.0}
         for (product, sector), yearly in asked.items():
             served = {
                 "ev": flows["magnet-standard"] - min(300.0 * years, flows["magnet-standard"]),
@@ -330,7 +367,8 @@ def make_demand() -> pd.DataFrame:
             unmet = yearly * years - served
             rows.append(
                 {
-                    "market": "market-jpn", "product": product, "sector": sector, "period": period, "demand_t": yearly * years,
+                    "market": "market-jpn", "product": product, "sector": sector, "period": period,
+                    "demand_t": yearly * years,
                     "served_t": served, "unmet_t": unmet, "penalty_usd": unmet * (5e6 if sector == "defence" else 1e6),
                 }
             )  # fmt: skip
@@ -382,7 +420,8 @@ def plan(tables: Tables, scenario: Scenario) -> Plan:
     legs, routes = ways()
     surplus, stocks = make_leftovers()
     made = {
-        "flows": make_flows(tables, legs), "hubs": make_hubs(tables), "demand": make_demand(), "surplus": surplus, "stocks": stocks,
+        "flows": make_flows(tables, legs), "hubs": make_hubs(tables), "demand": make_demand(), "surplus": surplus,
+        "stocks": stocks,
         "violations": make_violations(),
     }  # fmt: skip
     costs = make_costs(made)
@@ -392,9 +431,11 @@ def plan(tables: Tables, scenario: Scenario) -> Plan:
     value = dict(zip(tables.commodities["commodity"], tables.commodities["value_usd_t"], strict=True))
     return Plan(
         scenario=scenario, access=resolve_access(scenario, tables), status="within_gap", objective_usd=objective,
-        bound_usd=objective * 0.996, gap_share=(objective - objective * 0.996) / objective, seconds={"solve": 1.5}, inputs=dict(tables.hashes),
+        bound_usd=objective * 0.996, gap_share=(objective - objective * 0.996) / objective, seconds={"solve": 1.5},
+        inputs=dict(tables.hashes),
         solver="by hand", counts={"lanes": 13},
-        periods=pd.DataFrame({"period": list(YEARS), "years": list(YEARS.values()), "discount": list(DISCOUNT.values())}),
+        periods=pd.DataFrame({"period": list(YEARS), "years": list(YEARS.values()),
+        "discount": list(DISCOUNT.values())}),
         sites=as_table("sites", sites[["site", "name", "kind", "country", "lon", "lat"]]),
         processes=as_table("processes", pd.DataFrame(processes, columns=["period", "facility", "process", "input_t"])),
         costs=costs, legs=as_table("legs", legs), routes=routes,

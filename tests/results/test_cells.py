@@ -23,7 +23,10 @@ def test_no_cell_starts_a_formula(text):
     assert guard_text(text).startswith("'")
 
 
-@given(st.lists(st.tuples(CELLS, st.integers(2000, 2100), st.floats(allow_infinity=False)), max_size=8, unique_by=lambda r: r[:2]))
+ROWS = st.tuples(CELLS, st.integers(2000, 2100), st.floats(allow_infinity=False))
+
+
+@given(st.lists(ROWS, max_size=8, unique_by=lambda row: row[:2]))
 def test_a_table_comes_back_to_the_last_digit(rows):
     frame = pd.DataFrame(rows, columns=["line", "period", "cost_usd"]).assign(discounted_usd=1 / 3)
     back = csv_to_table("costs", table_to_csv("costs", frame))

@@ -52,7 +52,7 @@ def test_the_manifest_says_what_the_run_rests_on(plan, run):
 
 
 def test_discounted_costs_in_the_file_sum_to_the_objective(plan, run):
-    costs = pd.read_csv(run / "costs.csv", float_precision="round_trip")
+    costs = pd.read_csv(run / "costs.csv")
     assert costs["discounted_usd"].sum() == pytest.approx(plan.objective_usd, rel=1e-12)
 
 

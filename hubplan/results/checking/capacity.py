@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubplan.errors import Fault
-from hubplan.results.checking.reading import ABSOLUTE_USD, Reading, at_most, breaks, differs, near, rows
+from hubplan.results.checking.reading import ABSOLUTE_T, ABSOLUTE_USD, Reading, at_most, breaks, differs, near, rows
 from hubplan.results.checking.recipes import Recipes, UnknownProcessError
 from hubplan.results.checking.works import Works
 
@@ -21,9 +21,9 @@ def find_capacity_faults(reading: Reading, works: Mapping[str, Works], recipes: 
     built = built_by(reading)
     for hub in rows(reading.plan.hubs):
         work, period = works[str(hub.facility)], int(hub.period)
-        faults += _identity(reading, hub.Index, work)
-        faults += _building(reading, hub.Index, work, built)
-        faults += _amounts(reading, hub.Index, work, built, used_t.get((work.facility, period), 0.0))
+        faults += _identity(reading, hub, work)
+        faults += _building(reading, hub, work, built.get(work.facility, {}))
+        faults += _amounts(reading, hub, work, built.get(work.facility, {}), used_t.get((work.facility, period), 0.0))
     listed = set(zip(reading.plan.hubs["facility"], reading.plan.hubs["period"], strict=True))
     for process in rows(reading.plan.processes):
         collects = works[process.facility].stage == "collection"  # not a hub: no row in hubs.csv
@@ -108,54 +108,48 @@ def usable_t_yr(reading: Reading, work: Works, built: Mapping[int, float], perio
     return (work.standing_t_yr(block) + new) * free
 
 
-def _identity(reading: Reading, row: object, work: Works) -> list[Fault]:
-    hub = reading.row("hubs", row)
-    site: Any = reading.tables.sites.set_index("site").loc[work.site]
-    wanted = {"site": work.site, "name": site["name"], "stage": work.stage, "country": work.country}
+def _identity(reading: Reading, hub: Any, work: Works) -> list[Fault]:
+    site = reading.site[work.site]
+    wanted = {"site": work.site, "name": site.name, "stage": work.stage, "country": work.country}
     faults = [
-        breaks(reading.where("hubs", row, column), f"'{hub[column]}', the tables say '{value}'")
+        breaks(reading.where("hubs", hub.Index, column), f"'{getattr(hub, column)}', the tables say '{value}'")
         for column, value in wanted.items()
-        if hub[column] != value
+        if getattr(hub, column) != value
     ]
     for column in ("lon", "lat"):
-        if not near(float(hub[column]), float(site[column]), absolute=1e-9):
-            faults.append(differs(reading.where("hubs", row, column), hub[column], site[column], "as in sites.csv"))
+        said, known = getattr(hub, column), getattr(site, column)
+        if not near(said, known, absolute=1e-9):
+            faults.append(differs(reading.where("hubs", hub.Index, column), said, known, "as in sites.csv"))
     return faults
 
 
-def _building(reading: Reading, row: object, work: Works, built: Mapping[str, Mapping[int, float]]) -> list[Fault]:
-    hub = reading.row("hubs", row)
-    where, size, period = reading.where("hubs", row, "built_t_yr"), float(hub["built_t_yr"]), int(hub["period"])
-    mine = built.get(work.facility, {})
-    total = stands_t_yr(mine, period)
-    if size == 0:
+def _building(reading: Reading, hub: Any, work: Works, built: Mapping[int, float]) -> list[Fault]:
+    if hub.built_t_yr == 0:
         return []
-    if not at_most(0.0, size):
+    where, total = reading.where("hubs", hub.Index, "built_t_yr"), stands_t_yr(built, hub.period)
+    if not at_most(0.0, hub.built_t_yr):
         return [breaks(where, "what is built stays built; this takes capacity away")]
     if work.facility in reading.access.barred_facilities:
         return [breaks(where, reading.access.barred_facilities[work.facility])]
     if work.largest_t_yr <= 0:
         return [breaks(where, "nothing may be built here: it exists, is committed, is cancelled, or lacks figures")]
     faults = []
-    if period < work.earliest:
-        faults.append(breaks(where, f"built for {period}; lead time allows {work.earliest:g} at the earliest"))
+    if hub.period < work.earliest:
+        faults.append(breaks(where, f"built for {hub.period}; lead time allows {work.earliest:g} at the earliest"))
     if not (at_most(total, work.largest_t_yr) and at_most(work.smallest_t_yr, total)):
         limits = f"between {work.smallest_t_yr:,.9g} and {work.largest_t_yr:,.9g}"
-        faults.append(breaks(where, f"{total:,.9g} t/yr stand by {period}, allowed is {limits}"))
+        faults.append(breaks(where, f"{total:,.9g} t/yr stand by {hub.period}, allowed is {limits}"))
     return faults
 
 
-def _amounts(
-    reading: Reading, row: object, work: Works, built: Mapping[str, Mapping[int, float]], used_t: float
-) -> list[Fault]:
-    hub = reading.row("hubs", row)
-    period, mine = int(hub["period"]), built.get(work.facility, {})
-    total, first = stands_t_yr(mine, period), min(mine, default=None)
-    standing = max((work.standing_t_yr((year,)) > 0) * work.stands_t_yr for year in reading.blocks[period])
-    usable = usable_t_yr(reading, work, mine, period)
-    capital_now = mine.get(period, 0.0) * work.slope_usd_t_yr + (work.fixed_usd if period == first else 0.0)
+def _amounts(reading: Reading, hub: Any, work: Works, built: Mapping[int, float], used_t: float) -> list[Fault]:
+    period, block = int(hub.period), reading.blocks[int(hub.period)]
+    total, first = stands_t_yr(built, period), min(built, default=None)
+    standing = max((work.standing_t_yr((year,)) > 0) * work.stands_t_yr for year in block)
+    usable = usable_t_yr(reading, work, built, period)
+    capital_now = built.get(period, 0.0) * work.slope_usd_t_yr + (work.fixed_usd if period == first else 0.0)
     capital = total * work.slope_usd_t_yr + (work.fixed_usd if total > 0 else 0.0)
-    opex = used_t * work.opex_usd_t + capital * work.fixed_opex_share * reading.years(period)
+    opex = used_t * work.opex_usd_t + capital * work.fixed_opex_share * len(block)
     expected = {
         "capacity_t_yr": (standing + total, "what exists by then and what is built"),
         "usable_t_yr": (usable, "capacity after ramp, locks and losses"),
@@ -164,15 +158,14 @@ def _amounts(
         "opex_usd": (opex, "fixed operating share of capital, and throughput x opex"),
     }
     faults = [
-        differs(reading.where("hubs", row, column), float(hub[column]), value, why)
+        differs(reading.where("hubs", hub.Index, column), getattr(hub, column), value, why)
         for column, (value, why) in expected.items()
-        if not near(float(hub[column]), value, absolute=ABSOLUTE_USD if column.endswith("_usd") else 1e-3)
+        if not near(getattr(hub, column), value, absolute=ABSOLUTE_USD if column.endswith("_usd") else ABSOLUTE_T)
     ]
-    limit_t = usable * reading.years(period)
-    if not at_most(float(hub["throughput_t"]), limit_t):
-        found = f"{hub['throughput_t']:,.9g}, at most {limit_t:,.9g}"
-        faults.append(breaks(reading.where("hubs", row, "throughput_t"), found))
-    if bool(hub["is_new"]) != (total > 0):
-        found = f"is {hub['is_new']}, and {total:,.9g} t/yr have been built"
-        faults.append(breaks(reading.where("hubs", row, "is_new"), found))
+    if not at_most(hub.throughput_t, usable * len(block)):
+        found = f"{hub.throughput_t:,.9g}, at most {usable * len(block):,.9g}"
+        faults.append(breaks(reading.where("hubs", hub.Index, "throughput_t"), found))
+    if bool(hub.is_new) != (total > 0):
+        found = f"is {hub.is_new}, and {total:,.9g} t/yr have been built"
+        faults.append(breaks(reading.where("hubs", hub.Index, "is_new"), found))
     return faults

@@ -9,7 +9,7 @@ from typing import Any
 
 from hubplan.errors import Fault
 from hubplan.results.checking.capacity import built_by, stands_t_yr
-from hubplan.results.checking.reading import ON_SITE, Reading, as_float, breaks, differs, near, rows
+from hubplan.results.checking.reading import ABSOLUTE_USD, ON_SITE, Reading, as_float, breaks, differs, near, rows
 from hubplan.results.checking.recipes import Recipes
 from hubplan.results.checking.ways import route_sums
 from hubplan.results.checking.works import Works
@@ -18,6 +18,8 @@ from hubplan.results.plan import COST_LINES
 HOURS_A_YEAR = 8766.0
 STORAGE_SHARE_YR = 0.01
 """Yearly cost of keeping a separated oxide, as a share of its value."""
+_MOST_PASSAGES = 4
+"""A way may pass a gate more than once, which legs.csv does not count."""
 _LINE_USD = 1000.0
 """Lines of cost may differ by this: rows below 0.1 kg are left out of the tables."""
 
@@ -61,8 +63,9 @@ def _class7_usd_t(reading: Reading, commodity: str, mine: str) -> float:
 
 
 def _flow_costs(reading: Reading) -> list[Fault]:
-    """Freight on gross mass and days in transit, from the legs; the three parts make up the cost."""
-    sums = route_sums(reading.plan.legs)
+    """Freight on gross mass and days in transit, from the legs; the price of risk; the three make up the cost."""
+    ways: dict[str, Any] = {str(row.Index): row for row in rows(route_sums(reading.plan.legs))}
+    priced = _priced_passages(reading)
     gross: dict[tuple[str, str], tuple[float, float]] = {}
     capital = reading.parameter("capital_cost_share")
     faults = []
@@ -72,38 +75,35 @@ def _flow_costs(reading: Reading) -> list[Fault]:
             gross[key] = gross_t_t(reading, *key), _class7_usd_t(reading, *key)
         weight, class7 = gross[key]
         expected = {"freight_usd": 0.0, "transit_usd": 0.0}
-        if flow.route != ON_SITE and flow.route in sums.index:
-            way: Any = sums.loc[flow.route]
-            usd_t, hours = float(way["cost_usd_t"]), float(way["hours"])
-            expected["freight_usd"] = flow.flow_t * weight * (usd_t + class7)
-            expected["transit_usd"] = flow.flow_t * hours / HOURS_A_YEAR * capital * reading.value_usd_t[key[0]]
+        if flow.route != ON_SITE and flow.route in ways:
+            way = ways[flow.route]
+            expected["freight_usd"] = flow.flow_t * weight * (way.cost_usd_t + class7)
+            expected["transit_usd"] = flow.flow_t * way.hours / HOURS_A_YEAR * capital * reading.value_usd_t[key[0]]
         expected["cost_usd"] = flow.freight_usd + flow.transit_usd + flow.surcharge_usd
         for column, value in expected.items():
             found = float(getattr(flow, column))
-            if not near(found, value, absolute=1.0):
+            if not near(found, value, absolute=ABSOLUTE_USD):
                 where = reading.where("flows", flow.Index, column)
                 faults.append(differs(where, found, value, "flow x gross mass x what its legs cost"))
-        faults += _surcharge(reading, flow.Index, weight)
+        least = flow.flow_t * weight * priced.get(flow.route, 0.0)
+        if not least * (1 - 1e-6) - 1e-3 <= flow.surcharge_usd <= _MOST_PASSAGES * least + 1e-3:
+            why = "price of risk x gross tonnes, for each priced passage or call of its legs"
+            faults.append(differs(reading.where("flows", flow.Index, "surcharge_usd"), flow.surcharge_usd, least, why))
     return faults
 
 
-def _surcharge(reading: Reading, row: object, weight: float) -> list[Fault]:
-    """A priced passage or call costs its price at least once for each gross tonne, a free one nothing.
-
-    A way may pass a gate more than once, which legs.csv does not count; up to four times is believed.
-    """
-    flow = reading.row("flows", row)
-    prices = reading.plan.scenario.routes.surcharge_usd_t
+def _priced_passages(reading: Reading) -> dict[str, float]:
+    """Route to the price of risk of a gross tonne that makes each priced passage and call of its legs once."""
     terminals = reading.tables.terminals
     port_of = dict(zip(terminals["terminal"], terminals["port"], strict=True))
-    legs = reading.plan.legs[reading.plan.legs["route"] == flow["route"]]
-    touched = {part for column in ("chokepoints", "ports") for cell in legs[column] for part in cell.split(";") if part}
-    once = math.fsum(price for name, price in prices.items() if name in touched or port_of.get(name) in touched)
-    least, found = float(flow["flow_t"]) * weight * once, float(flow["surcharge_usd"])
-    if (least * (1 - 1e-6) - 1e-3 <= found) and (found <= 4 * least + 1e-3):
-        return []
-    why = "price of risk x gross tonnes, for each priced passage or call of its legs"
-    return [differs(reading.where("flows", row, "surcharge_usd"), found, least, why)]
+    touched: defaultdict[str, set[str]] = defaultdict(set)
+    for leg in rows(reading.plan.legs):
+        touched[leg.route].update(leg.chokepoints.split(";"), leg.ports.split(";"))
+    prices = reading.plan.scenario.routes.surcharge_usd_t
+    return {
+        route: math.fsum(price for name, price in prices.items() if {name, port_of.get(name) or name} & names)
+        for route, names in touched.items()
+    }
 
 
 def _penalties(reading: Reading) -> list[Fault]:

@@ -13,7 +13,7 @@ import pandas as pd
 from hubplan.data.scenario import Access, resolve_access
 from hubplan.data.tables import Tables
 from hubplan.errors import Fault
-from hubplan.results.plan import KEYS, Plan
+from hubplan.results.plan import KEYS, TABLES, Plan
 
 RELATIVE = 1e-6
 ABSOLUTE_T = 1e-3
@@ -71,6 +71,11 @@ class Reading:
         return dict(zip(self.tables.sites["site"], self.tables.sites["country"], strict=True))
 
     @cached_property
+    def site(self) -> Mapping[str, Any]:
+        """Site to its row of geodata."""
+        return {row.site: row for row in rows(self.tables.sites)}
+
+    @cached_property
     def value_usd_t(self) -> Mapping[str, float]:
         """Commodity to value."""
         table = self.tables.commodities
@@ -84,27 +89,33 @@ class Reading:
         """Share of a period's years that lie within two years, both counted."""
         return mean([1.0 if first <= year <= last else 0.0 for year in self.blocks[period]])
 
+    @cached_property
+    def _parameters(self) -> Mapping[str, float]:
+        return {row.parameter: float(row.value) for row in rows(self.tables.transport)}
+
     def parameter(self, name: str) -> float:
         """One value of transport.csv."""
-        table = self.tables.transport
-        return float(table.loc[table["parameter"] == name, "value"].iloc[0])
+        return self._parameters[name]
 
-    def row(self, table: str, row: object) -> Any:
-        """One row of a table of the plan, by its index label."""
-        frame = self.plan.table(table)
-        return frame.iloc[list(frame.index).index(row)]
+    @cached_property
+    def _places(self) -> Mapping[str, Mapping[object, tuple[int, str]]]:
+        """Of each row of each table: its line, and its key as text."""
+        return {name: _number_rows(name, self.plan.table(name)) for name in TABLES}
 
     def where(self, table: str, row: object, column: str = "") -> str:
         """Name a row of a run's file, by line and key."""
-        frame = self.plan.table(table)
-        position = list(frame.index).index(row)
-        key = ", ".join(str(value) for value in frame.iloc[position][list(KEYS[table])])
-        return f"{table}.csv, line {position + 2} ({key})" + (f", column {column}" if column else "")
+        line, key = self._places[table][row]
+        return f"{table}.csv, line {line} ({key})" + (f", column {column}" if column else "")
 
 
 def rows(frame: pd.DataFrame) -> Iterable[Any]:
     """Rows of a frame as named tuples, with the label as ``Index``; their cells are as the schema has them."""
     return frame.itertuples()
+
+
+def _number_rows(name: str, frame: pd.DataFrame) -> dict[object, tuple[int, str]]:
+    keys = zip(frame.index, *(frame[column] for column in KEYS[name]), strict=True)
+    return {label: (line, ", ".join(map(str, key))) for line, (label, *key) in enumerate(keys, start=2)}
 
 
 def differs(where: str, found: float, expected: float, why: str) -> Fault:

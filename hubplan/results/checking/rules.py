@@ -259,16 +259,15 @@ def _compare_exposure(
 
 def find_site_faults(reading: Reading) -> list[Fault]:
     """sites.csv of the run says what sites.csv of geodata says, and names every site of the plan."""
-    table = reading.tables.sites.set_index("site")
     faults = []
     for row in rows(reading.plan.sites):
-        if row.site not in table.index:
+        if row.site not in reading.site:
             faults.append(breaks(reading.where("sites", row.Index), "is in no row of geodata"))
             continue
-        own = table.loc[row.site]
+        own = reading.site[row.site]
         for column in ("name", "kind", "country", "lon", "lat"):
-            if getattr(row, column) != own[column]:
-                found = f"{getattr(row, column)}, geodata has {own[column]}"
+            if getattr(row, column) != getattr(own, column):
+                found = f"{getattr(row, column)}, geodata has {getattr(own, column)}"
                 faults.append(breaks(reading.where("sites", row.Index, column), found))
     plan = reading.plan
     named = {*plan.hubs["site"], *plan.flows["origin"], *plan.flows["destination"], *plan.demand["market"]}
