@@ -126,14 +126,14 @@ def _plan(name: str, folder: Path, *options: object) -> Run:
 
 @pytest.fixture(scope="session")
 def allied_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The README's first command, as it stands. Read only: other tests use the same folder."""
-    return _plan("allied-2035", tmp_path_factory.mktemp("allied"))
+    """The README's first command, with time to spare on a busy machine. Read only: other tests use the same folder."""
+    return _plan("allied-2035", tmp_path_factory.mktemp("allied"), "--time-limit", 150)
 
 
 @pytest.fixture(scope="session")
 def strict_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The strict example, at a wider gap to save time. Read only."""
-    return _plan("allied-2035-strict", tmp_path_factory.mktemp("strict"), "--gap", 0.01)
+    return _plan("allied-2035-strict", tmp_path_factory.mktemp("strict"), "--gap", 0.01, "--time-limit", 150)
 
 
 @pytest.fixture(scope="session")
