@@ -446,6 +446,17 @@ def _byproducts(build: _Builder) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["commodity", "period", "limit_t", "price_usd_t"])
 
 
+def _growth(build: _Builder) -> pd.DataFrame:
+    """Capacity that a stage's new hubs can have by each period: its yearly growth times the years since the horizon began."""
+    firsts = build.calendar.first
+    rows = [
+        {"stage": stage.stage, "period": t, "most_t_yr": float(stage.growth_t_yr) * (first - firsts[0] + 1)}
+        for stage in build.tables.stages.itertuples()
+        for t, first in enumerate(firsts)
+    ]
+    return pd.DataFrame(rows, columns=["stage", "period", "most_t_yr"])
+
+
 def _available_share(build: _Builder) -> Floats:
     """Share of each period in which a facility is not lost, less what a mine has sold ahead to excluded countries."""
     available = np.ones((len(build.facilities), len(build.calendar.first)))
@@ -594,7 +605,7 @@ def _assemble(build: _Builder, finder: LaneFinder, demand: pd.DataFrame) -> Inst
         storage_usd_t_yr=np.array([STORAGE_SHARE_YR * value[c] for c in commodity]),
         fixed_output=fixed, output_limits=limits, locks=_locks(build), offtakes=_offtakes(build),
         country_shares=pd.DataFrame(sorted(policy.max_country_share.items()), columns=["stage", "share"]),
-        stock_needs=_stock_needs(build, needs), yearly_needs=needs, budget_usd=policy.budget_usd, max_hubs=policy.max_hubs,
+        stock_needs=_stock_needs(build, needs), yearly_needs=needs, growth=_growth(build), budget_usd=policy.budget_usd, max_hubs=policy.max_hubs,
         must_open=tuple(_must_open(build, row_of)), rule_usd_t=build.scenario.demand.unmet_usd_t["default"],
         counts={"lanes": len(lanes), "lanes_offered": finder.offered, "facilities": len(build.facilities), "processes": len(build.processes)},
     )

@@ -62,6 +62,7 @@ def build_model(inst: Instance) -> tuple[Arrays, Variables]:
     add_stockpile(model, inst, var)  # (11)
     add_budget(model, inst, var)  # (12)
     add_whole_lanes(model, inst, var)  # (13)
+    add_growth(model, inst, var)  # (14)
     return model.finish(), var
 
 
@@ -314,3 +315,11 @@ def add_whole_lanes(model: Assembly, inst: Instance, var: Variables) -> None:
     rows = model.add_rows("whole lane", (len(lanes), len(inst.periods)), lower=0.0, upper=0.0)
     model.add_terms(rows, var.flow[lanes], 1.0)
     model.add_terms(rows, var.chosen[lanes], -amount[inst.lanes["head"].to_numpy(dtype=int)[lanes]] / KT)
+
+
+def add_growth(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(14) A stage grows no faster than crews and equipment allow."""
+    stage = inst.facilities["stage"].to_numpy()
+    for limit in inst.growth.itertuples():
+        row = model.add_rows("growth", 1, upper=limit.most_t_yr / KT)
+        model.add_terms(row, var.size[stage == limit.stage, int(limit.period)], 1.0)

@@ -80,6 +80,8 @@ class Instance:
         ``commodity, period, amount_t``.
     yearly_needs
         ``commodity, period, yearly_t``: oxide that the demand of a period asks for in a year.
+    growth
+        ``stage, period, most_t_yr``: capacity that all new facilities of a stage together can have by a period at most.
     budget_usd, max_hubs
         Capital and number of facilities that may be built; None is no limit.
     must_open
@@ -120,6 +122,7 @@ class Instance:
     country_shares: pd.DataFrame = field(default_factory=lambda: _frame("stage", "share"))
     stock_needs: pd.DataFrame = field(default_factory=lambda: _frame("commodity", "period", "amount_t"))
     yearly_needs: pd.DataFrame = field(default_factory=lambda: _frame("commodity", "period", "yearly_t"))
+    growth: pd.DataFrame = field(default_factory=lambda: _frame("stage", "period", "most_t_yr"))
     budget_usd: float | None = None
     max_hubs: int | None = None
     must_open: tuple[int, ...] = ()

@@ -164,14 +164,17 @@ def _search_by_rounding(
 
 
 def _roundings(inst: Instance, var: Variables, arrays: Arrays, relaxed: Floats) -> dict[str, Floats]:
-    """Open by t where the relaxed size by t reaches a share of the smallest size; monotone because sizes are."""
+    """Open by t where the relaxed size by t reaches a share of the smallest size; monotone because sizes are.
+
+    The last pattern builds nothing but what must open, so that there is a plan even where growth limits defeat the others.
+    """
     integer = np.flatnonzero(arrays.integer)
     size = np.where(var.size >= 0, relaxed[var.size], 0.0)
     smallest = np.maximum(inst.facilities["smallest_t_yr"].to_numpy(float)[:, None] / KT, 1e-9)
     must = np.zeros(len(inst.facilities), dtype=bool)
     must[list(inst.must_open)] = True
     patterns: dict[str, Floats] = {}
-    for threshold in THRESHOLDS:
+    for threshold in (*THRESHOLDS, np.inf):
         opened = (size >= threshold * smallest) | must[:, None]
         values = np.zeros(len(arrays.cost))
         exists = var.opened >= 0

@@ -20,7 +20,7 @@ def find_rule_faults(reading: Reading, works: Mapping[str, Works], recipes: Reci
     """Families (7) to (12) of docs/model.md, feeds of plants, and the yearly supply of scrap."""
     return [
         *_reported(reading, works, recipes), *_locks(reading, works), *_soft(reading, works, recipes),
-        *_budget(reading, works), *_feeds(reading, works), *_collections(reading, works),
+        *_budget(reading, works), *_growth(reading), *_feeds(reading, works), *_collections(reading, works),
         *_cover(reading, recipes),
     ]
 
@@ -52,24 +52,42 @@ def _reported(reading: Reading, works: Mapping[str, Works], recipes: Recipes) ->
     return faults
 
 
+def _growth(reading: Reading) -> list[Fault]:
+    """The new hubs of a stage together have grown no faster than crews and equipment allow since the horizon began."""
+    most = dict(zip(reading.tables.stages["stage"], reading.tables.stages["growth_t_yr"].astype(float), strict=True))
+    periods = sorted(reading.blocks)
+    built = reading.plan.hubs.groupby(["stage", "period"])["built_t_yr"].sum()
+    faults = []
+    for stage in most:
+        total = 0.0
+        for period in periods:
+            total += float(built.get((stage, period), 0.0))
+            limit = most[stage] * (period - periods[0] + 1)
+            if not at_most(total, limit):
+                found = f"{total:,.9g} t/yr built by then, crews and equipment allow {limit:,.9g}"
+                faults.append(breaks(f"hubs.csv: {stage}, {period}, column built_t_yr", found))
+    return faults
+
+
 def _locks(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
-    """What a mine has sold ahead to a country that takes part goes there (where a plant of the tables stands there)."""
-    out = reading.plan.flows.groupby(["origin_facility", "period"])
+    """What a mine has sold ahead to a country that takes part is cracked and separated there (where a plant stands)."""
     plants = {work.country for work in works.values() if work.stage not in ("mine", "collection")}
+    sent: defaultdict[tuple[str, str, int], list[tuple[str, float]]] = defaultdict(list)
+    for flow in rows(reading.plan.flows):
+        there = reading.country.get(flow.destination, "")
+        sent[flow.mine, flow.commodity, int(flow.period)].append((there, float(flow.flow_t)))
     faults = []
     for lock in rows(reading.tables.locks):
-        if lock.destination_country in reading.access.excluded or lock.destination_country not in plants:
+        buyer = lock.destination_country
+        if buyer in reading.access.excluded or buyer not in plants:
             continue
-        for period in reading.blocks:
+        for commodity, period in ((name, first) for name in ("concentrate", "carbonate") for first in reading.blocks):
+            flows = sent.get((lock.mine, commodity, period), [])
+            total, there_t = math.fsum(t for _, t in flows), math.fsum(t for to, t in flows if to == buyer)
             share = float(lock.share) * reading.share_of_block(period, lock.from_year, lock.to_year)
-            if (lock.mine, period) not in out.groups or share <= 0:
-                continue
-            flows = out.get_group((lock.mine, period))
-            there = flows["destination"].map(reading.country) == lock.destination_country
-            sent, total = float(flows.loc[there, "flow_t"].sum()), float(flows["flow_t"].sum())
-            if not at_most(share * total, sent, absolute=0.01):
-                found = f"{sent:,.9g} t of {total:,.9g} go to {lock.destination_country}, to which {share:.0%} is sold"
-                faults.append(breaks(f"flows.csv: {lock.mine}, {period}", found))
+            if not at_most(share * total, there_t, absolute=0.01):
+                found = f"{there_t:,.9g} t of {total:,.9g} go to {buyer}, to which {share:.0%} is sold"
+                faults.append(breaks(f"flows.csv: {commodity}@{lock.mine}, {period}", found))
     return faults
 
 
