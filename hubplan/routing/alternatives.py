@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from hubplan.data.scenario import Access
 from hubplan.data.tables import Tables
 from hubplan.network.assemble import Network
+from hubplan.network.sea import EARTH_KM
 from hubplan.routing.columns import columns
 from hubplan.routing.cost import SEA_MODES
 from hubplan.routing.graph import open_arcs
-from hubplan.routing.legs import Path
+from hubplan.routing.legs import Path, draw_path, resample
 from hubplan.routing.paths import Field, Journey, build_field, no_route, price_arcs, tell_journey
 from hubplan.routing.places import resolve_place
 
@@ -21,6 +23,8 @@ _MAX_COST_RATIO = 2.0
 _MAX_SHARED = 0.65
 _MAX_SHARED_ELSEWISE = 0.95
 """Largest share of its length that a way may have in common with a better one, and the same if it takes other straits or ports."""
+_NEAR_KM = 100.0
+"""Ways this close are the same corridor."""
 _PENALTY = 0.5
 _ROUNDS = 3
 
@@ -41,8 +45,8 @@ def find_alternatives(
     tuple of Journey
         Each loopless, by rising generalised cost. The first is the cheapest way, exactly; the others are the cheapest found by
         closing, one at a time, the straits, ports and modes of ways found before, and by making their arcs dearer (the penalty
-        method). A way counts as different if at most 65 % of its length is shared with a better one, or 95 % if it passes other
-        straits or calls at other ports.
+        method). A way counts as different if at most 65 % of its length lies within 100 km of a better one, or 95 % if it
+        passes other straits or calls at other ports.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def find_alternatives(
     field = build_field(network, prices.cost_usd_t, usable=open_arcs(network, access, year=year), destination=end.node)
     best = field.search(start.node)
     if best is None:
-        raise no_route(network, prices.cost_usd_t, start, end, access, year=year)
+        raise no_route(network, prices, start, end, access, year=year)
     chosen = [best]
     if k > 1 and len(best.arcs):
         limit = _MAX_COST_RATIO * float(prices.cost_usd_t[best.arcs].sum())
@@ -102,10 +106,20 @@ def _features(network: Network, path: Path) -> Iterator[tuple[tuple[str, str], n
 
 
 def _differs(network: Network, path: Path, better: Path) -> bool:
-    length_km = columns(network).length_km
-    common = np.intersect1d(path.arcs, better.arcs)
-    shared = length_km[common].sum() / max(length_km[path.arcs].sum(), 1e-9)
-    return bool(shared <= _MAX_SHARED or (shared <= _MAX_SHARED_ELSEWISE and _marks(network, path) != _marks(network, better)))
+    shared = _shared(network, path, better)
+    return shared <= _MAX_SHARED or (shared <= _MAX_SHARED_ELSEWISE and _marks(network, path) != _marks(network, better))
+
+
+def _shared(network: Network, path: Path, better: Path) -> float:
+    """Share of a way that runs near a better one, whether or not over the same arcs."""
+    points, others = (_unit(resample(draw_path(network, way), step_km=_NEAR_KM / 2)) for way in (path, better))
+    chord = 2 * np.sin(_NEAR_KM / EARTH_KM / 2)
+    return float(np.isfinite(cKDTree(others).query(points, distance_upper_bound=chord)[0]).mean())
+
+
+def _unit(lonlat: np.ndarray) -> np.ndarray:
+    lon, lat = np.radians(lonlat).T
+    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
 def _marks(network: Network, path: Path) -> tuple[frozenset[int], frozenset[int]]:

@@ -26,14 +26,14 @@ _GIVE_UP_FIRST = {"year": 0, "mode": 1, "country": 2, "port": 3, "zone": 4}
 
 
 def explain_cut(
-    network: Network, origin: int, destination: int, access: Access, *, year: int, cheapest: Callable[[np.ndarray], float | None]
+    network: Network, origin: int, destination: int, access: Access, *, year: int, cheapest: Callable[[np.ndarray], tuple[float, float] | None]
 ) -> list[Fault]:
     """Say what cuts two nodes off from each other.
 
     Parameters
     ----------
     cheapest
-        Cost of the cheapest way when these arcs are usable (bool by arc), None where there is none, USD/t.
+        Generalised cost and freight of the cheapest way when these arcs are usable (bool by arc), None where there is none, USD/t.
 
     Returns
     -------
@@ -57,18 +57,18 @@ def explain_cut(
     for lifted in ways:
         cost = cheapest(~closed_by[:, [i for i in everything if i not in lifted]].any(axis=1))
         if cost is not None:
-            priced.append((cost, lifted))
+            priced.append((*cost, lifted))
     if not priced:
         return [Fault("scenario", "several rules together cut the two off", "lift some of: " + "; ".join(cut.reason for cut in cuts))]
     priced.sort()
-    return [_fault([cuts[i] for i in lifted], cost, rank) for rank, (cost, lifted) in enumerate(priced[:_SHOWN])]
+    return [_fault([cuts[i] for i in lifted], freight, rank) for rank, (_, freight, lifted) in enumerate(priced[:_SHOWN])]
 
 
-def _fault(cuts: list[Cut], cost: float, rank: int) -> Fault:
+def _fault(cuts: list[Cut], freight_usd_t: float, rank: int) -> Fault:
     where = ", ".join(dict.fromkeys(_WHERE[cut.kind] for cut in cuts))
     fix = " and ".join(_FIX[cut.kind].format(id=cut.id) for cut in cuts)
     first = "the cheapest relaxation" if rank == 0 else "or"
-    return Fault(where, "; ".join(cut.reason for cut in cuts), f"{first}: {fix}, which gives a way at {cost:,.0f} USD/t")
+    return Fault(where, "; ".join(cut.reason for cut in cuts), f"{first}: {fix}, which gives a way at {freight_usd_t:,.0f} USD/t")
 
 
 def _irreducible(joins: _Joins, cuts: list[Cut]) -> tuple[int, ...]:

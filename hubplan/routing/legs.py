@@ -10,7 +10,7 @@ import pandas as pd
 from shapely.geometry import LineString
 
 from hubplan.network.assemble import Network
-from hubplan.network.sea import densify
+from hubplan.network.sea import EARTH_KM, densify_arcs
 from hubplan.routing.columns import columns
 from hubplan.routing.land import Measures
 
@@ -124,14 +124,13 @@ def legs_table(rows: list[dict[str, object]]) -> pd.DataFrame:
 
 def draw_legs(network: Network, path: Path, *, route: str, origin: str, destination: str) -> list[dict[str, object]]:
     """Lines of the legs of a path; longitudes run on past +-180 rather than jump, also from leg to leg."""
-    drawn = []
+    drawn: list[dict[str, object]] = []
     turn = 0.0
     for number, span in enumerate(split_legs(network, path, origin=origin, destination=destination), start=1):
-        points = _points(network, Path(path.nodes[span.start:span.stop + 1], path.arcs[span.start:span.stop]))
-        lon = np.unwrap(points[:, 0], period=360.0)
-        lon += 360.0 * np.round((turn - lon[0]) / 360.0) if drawn else 0.0
-        turn = float(lon[-1])
-        drawn.append({"route": route, "leg": number, "mode": span.mode, "geometry": LineString(np.column_stack([lon, points[:, 1]]))})
+        points = draw_path(network, Path(path.nodes[span.start:span.stop + 1], path.arcs[span.start:span.stop]))
+        points[:, 0] += 360.0 * np.round((turn - points[0, 0]) / 360.0) if drawn else 0.0
+        turn = float(points[-1, 0])
+        drawn.append({"route": route, "leg": number, "mode": span.mode, "geometry": LineString(points)})
     return drawn
 
 
@@ -141,22 +140,33 @@ def lines_table(rows: list[dict[str, object]]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(rows, columns=columns, geometry="geometry", crs="EPSG:4326")
 
 
-def _points(network: Network, path: Path) -> np.ndarray:
-    """Points along a path: drawn geometry where there is some, great circles in steps of 25 km at sea, straight lines on land."""
+def draw_path(network: Network, path: Path) -> np.ndarray:
+    """Points (lon, lat) along a path: drawn lines where there are some, else great circles; longitudes run on past +-180."""
     at = columns(network)
-    lon, lat = at.lon, at.lat
-    parts = []
-    for arc, a, b in zip(path.arcs, path.nodes, path.nodes[1:], strict=False):
-        span = slice(network.line_start[arc], network.line_start[arc + 1])
-        if span.stop > span.start:
-            inner = np.column_stack([network.line_lon[span], network.line_lat[span]]).astype(float)
-            parts.append(inner if at.tail[arc] == a else inner[::-1])
-        elif at.mode[arc] == "sea":
-            parts.append(densify(lon[a], lat[a], lon[b], lat[b], _STEP_KM))
+    start, stop = network.line_start[path.arcs], network.line_start[path.arcs + 1]
+    bare = stop == start
+    a, b = path.nodes[:-1][bare], path.nodes[1:][bare]
+    lon, lat, offset = densify_arcs(at.lon[a], at.lat[a], at.lon[b], at.lat[b], step_km=_STEP_KM)
+    parts, number = [], 0
+    for arc, first, last, node in zip(path.arcs.tolist(), start.tolist(), stop.tolist(), path.nodes.tolist(), strict=False):
+        if last > first:
+            line = np.column_stack([network.line_lon[first:last], network.line_lat[first:last]])
+            parts.append(line if at.tail[arc] == node else line[::-1])
         else:
-            parts.append(np.array([[lon[a], lat[a]], [lon[b], lat[b]]]))
-    points = np.concatenate(parts)
+            parts.append(np.column_stack([lon[offset[number]:offset[number + 1]], lat[offset[number]:offset[number + 1]]]))
+            number += 1
+    points = np.concatenate(parts).astype(float)
+    points[:, 0] = np.unwrap(points[:, 0], period=360.0)
     moved = np.ones(len(points), dtype=bool)
     moved[1:] = np.any(points[1:] != points[:-1], axis=1)
     moved[-1] = moved[-1] or moved.sum() < 2   # a line needs two points, even one of no length
     return points[moved]
+
+
+def resample(points: np.ndarray, *, step_km: float) -> np.ndarray:
+    """Points at even steps along a line of (lon, lat)."""
+    lon, lat = np.radians(points).T
+    half = np.sin(np.diff(lat) / 2) ** 2 + np.cos(lat[:-1]) * np.cos(lat[1:]) * np.sin(np.diff(lon) / 2) ** 2
+    along_km = np.concatenate([[0.0], np.cumsum(2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1))))])
+    at_km = np.linspace(0.0, along_km[-1], int(along_km[-1] / step_km) + 2)
+    return np.column_stack([np.interp(at_km, along_km, points[:, 0]), np.interp(at_km, along_km, points[:, 1])])

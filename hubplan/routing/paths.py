@@ -153,15 +153,15 @@ def find_journey(
     usable = open_arcs(network, access, year=year)
     path = build_field(network, prices.cost_usd_t, usable=usable, destination=end.node).search(start.node)
     if path is None:
-        raise no_route(network, prices.cost_usd_t, start, end, access, year=year)
+        raise no_route(network, prices, start, end, access, year=year)
     return tell_journey(network, path, prices, origin=start, destination=end, ware=ware)
 
 
-def no_route(network: Network, cost_usd_t: np.ndarray, origin: Place, destination: Place, access: Access, *, year: int) -> NoRouteError:
+def no_route(network: Network, prices: Prices, origin: Place, destination: Place, access: Access, *, year: int) -> NoRouteError:
     """Build the error that says what cuts two places off."""
-    def cheapest(usable: np.ndarray) -> float | None:
-        path = build_field(network, cost_usd_t, usable=usable, destination=destination.node).search(origin.node)
-        return None if path is None else float(cost_usd_t[path.arcs].sum())
+    def cheapest(usable: np.ndarray) -> tuple[float, float] | None:
+        path = build_field(network, prices.cost_usd_t, usable=usable, destination=destination.node).search(origin.node)
+        return None if path is None else (float(prices.cost_usd_t[path.arcs].sum()), float(prices.measures[0][path.arcs].sum()))
 
     faults = explain_cut(network, origin.node, destination.node, access, year=year, cheapest=cheapest)
     return NoRouteError(faults, f"no open route from {origin.name} to {destination.name}")

@@ -56,7 +56,7 @@ def test_when_no_single_rule_suffices_sets_are_named():
     world = strait_world()
     world.zones = ("strait", "gate")
     for arc in world.arcs:
-        if arc["length_km"] == 1300:
+        if arc["length_km"] == 650:
             arc["zones"] = ("gate",)
     with pytest.raises(NoRouteError) as caught:
         journey(world, "mine", "plant", open_to(closed=["strait", "gate"], modes=["road", "sea"]))

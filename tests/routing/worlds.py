@@ -99,7 +99,7 @@ def open_to(
 def strait_world() -> World:
     """Two countries over sea: a short strait and a long way round.
 
-    mine --road 100-- west port --sea 1,000 by the strait, or 1,500 round-- east port --rail 200-- plant. Freight by the strait at
+    mine --road 100-- west port --sea 1,000 by the strait, or 1,500 round by s3-- east port --rail 200-- plant. Freight by the strait at
     the rates above: 20 + 5 + 10 + 5 + 8 = 48 USD/t; round: 53.
     """
     world = World(zones=("strait", "gate"))
@@ -107,7 +107,8 @@ def strait_world() -> World:
     world.node("s1", "sea", lon=12).node("s2", "sea", lon=18).port("east", "MYS", lon=20)
     world.node("t1", "rail", "MYS").node("t2", "rail", "MYS").node("plant", "site", "MYS")
     world.arc("mine", "r1", "access", 0).arc("r1", "r2", "road", 100).arc("r2", "west", "access", 0)
-    world.arc("west@sea", "s1", "sea", 100).arc("s1", "s2", "sea", 800, zones=["strait"]).arc("s1", "s2", "sea", 1300)
+    world.node("s3", "sea", lon=15, lat=-10).arc("west@sea", "s1", "sea", 100)
+    world.arc("s1", "s2", "sea", 800, zones=["strait"]).arc("s1", "s3", "sea", 650).arc("s3", "s2", "sea", 650)
     world.arc("s2", "east@sea", "sea", 100)
     world.arc("east", "t1", "access", 0).arc("t1", "t2", "rail", 200, gauge=1000).arc("t2", "plant", "access", 0)
     return world
