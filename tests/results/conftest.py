@@ -79,10 +79,10 @@ def tables() -> Tables:
             ("baotou-metal", "baotou", "metal", "North", 1.0, "operating", none, True, 9000.0, none, none, "", none),
         ),
         "stages": frame(
-            "stage capex_fixed_usd capex_usd_t_yr size_min_t_yr size_max_t_yr opex_usd_t fixed_opex_share lead_years ramp"
-            " life_years",
+            "stage capex_fixed_usd capex_usd_t_yr size_min_t_yr size_max_t_yr opex_usd_t fixed_opex_share lead_years"
+            " growth_t_yr ramp life_years",
             *[
-                (stage, 6e7, 2e4, 100.0, 9000.0, opex, 0.04, 3.0, "0.5;0.8;1", 25.0)
+                (stage, 6e7, 2e4, 100.0, 9000.0, opex, 0.04, 3.0, 2500.0, "0.5;0.8;1", 25.0)
                 for stage, opex in {
                     "crack_leach": 2200.0, "separation_light": 2500.0, "separation_heavy": 15000.0, "metal": 9000.0,
                     "alloy": 3500.0, "magnet": 16000.0, "recycling": 5000.0,

@@ -144,6 +144,7 @@ def with_table(tables, name, **cells):
         ("facilities", {"row": 1, "lead_years": 2.0}, "lead time allows 2032 at the earliest"),
         ("facilities", {"row": 1, "max_t_yr": 2600.0}, "allowed is between 100 and 2,600"),
         ("facilities", {"row": 1, "status": "cancelled"}, "nothing may be built here"),
+        ("stages", {"row": 1, "growth_t_yr": 2000.0}, "2,500 t/yr built by then, crews and equipment allow 2,000"),
         ("facilities", {"row": 0, "feeds": "monazite"}, "is bastnaesite, the plant takes monazite"),
         ("facilities", {"row": 3, "chinese_share": 0.4}, "Chinese owners hold more"),
         ("facilities", {"row": 3, "chinese_share": float("nan")}, "Chinese owners hold more"),
@@ -167,6 +168,14 @@ def test_what_is_sold_ahead_to_an_excluded_country_is_not_there(plan, tables):
     locks = pd.DataFrame([("hill", "CHN", 0.6, 2030, 2031)], columns=columns)
     text = found(plan, replace(tables, locks=locks))
     assert "hubs.csv, line 8" in text and "3,000, at most 2,400" in text
+
+
+def test_what_is_sold_ahead_to_a_country_that_takes_part_is_processed_there(plan, tables):
+    columns = ["mine", "destination_country", "share", "from_year", "to_year"]
+    for buyer, broken in (("AUS", False), ("JPN", True)):
+        locks = pd.DataFrame([("hill", buyer, 0.5, 2031, 2032)], columns=columns)
+        text = found(plan, replace(tables, locks=locks))
+        assert ("flows.csv: carbonate@hill, 2030" in text and "to which 25% is sold" in text) == broken
 
 
 def test_a_mine_that_reported_its_output_ran_as_it_did(plan, tables):
