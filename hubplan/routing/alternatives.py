@@ -22,7 +22,8 @@ from hubplan.routing.places import resolve_place
 _MAX_COST_RATIO = 2.0
 _MAX_SHARED = 0.65
 _MAX_SHARED_ELSEWISE = 0.95
-"""Largest share of its length that a way may have in common with a better one, and the same if it takes other straits or ports."""
+"""Largest share of its length that a way may have in common with a better one, and the same if it takes other straits
+or ports."""
 _NEAR_KM = 100.0
 """Ways this close are the same corridor."""
 _PENALTY = 0.5
@@ -30,7 +31,15 @@ _ROUNDS = 3
 
 
 def find_alternatives(
-    network: Network, tables: Tables, origin: str, destination: str, access: Access, *, ware: str, year: int, k: int,
+    network: Network,
+    tables: Tables,
+    origin: str,
+    destination: str,
+    access: Access,
+    *,
+    ware: str,
+    year: int,
+    k: int,
     surcharge_usd_t: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[Journey, ...]:
     """Find up to ``k`` ways that differ meaningfully, the cheapest first.
@@ -107,7 +116,9 @@ def _features(network: Network, path: Path) -> Iterator[tuple[tuple[str, str], n
 
 def _differs(network: Network, path: Path, better: Path) -> bool:
     shared = _shared(network, path, better)
-    return shared <= _MAX_SHARED or (shared <= _MAX_SHARED_ELSEWISE and _marks(network, path) != _marks(network, better))
+    return shared <= _MAX_SHARED or (
+        shared <= _MAX_SHARED_ELSEWISE and _marks(network, path) != _marks(network, better)
+    )
 
 
 def _shared(network: Network, path: Path, better: Path) -> float:

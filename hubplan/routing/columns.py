@@ -87,9 +87,20 @@ def columns(network: Network) -> Columns:
     calls = np.flatnonzero(is_mode.get("port", np.zeros(len(arcs), dtype=bool)))
     offings = np.unique(np.where(kind[tail[calls]] == "port", head[calls], tail[calls]))
     return Columns(
-        tail=tail, head=head, mode=mode, is_mode=is_mode, length_km=arcs["length_km"].to_numpy(dtype=float),
-        opens_year=arcs["opens_year"].to_numpy(dtype=np.int64), assumed=arcs["assumed"].to_numpy(dtype=bool),
-        gauge_mm=arcs["gauge_mm"].to_numpy(dtype=np.int64), lon=nodes["lon"].to_numpy(dtype=float),
-        lat=nodes["lat"].to_numpy(dtype=float), country=nodes["country"].astype(object).to_numpy(), kind=kind, ref=ref,
-        sites=named("site"), ports=named("port"), offings=offings,
+        tail=tail,
+        head=head,
+        mode=mode,
+        is_mode=is_mode,
+        length_km=arcs["length_km"].to_numpy(dtype=float),
+        opens_year=arcs["opens_year"].to_numpy(dtype=np.int64),
+        assumed=arcs["assumed"].to_numpy(dtype=bool),
+        gauge_mm=arcs["gauge_mm"].to_numpy(dtype=np.int64),
+        lon=nodes["lon"].to_numpy(dtype=float),
+        lat=nodes["lat"].to_numpy(dtype=float),
+        country=nodes["country"].astype(object).to_numpy(),
+        kind=kind,
+        ref=ref,
+        sites=named("site"),
+        ports=named("port"),
+        offings=offings,
     )

@@ -78,7 +78,9 @@ def arc_freight_usd_t(network: Network, tables: Tables) -> np.ndarray:
     bad = np.flatnonzero(~(freight >= 0))
     if len(bad):
         found = f"{len(bad)} arcs have no usable cost; the first is arc {bad[0]}, mode '{at.mode[bad[0]]}'"
-        raise DataError([Fault("network arcs", found, "give every arc a known mode, a length and a cost of zero or more")])
+        raise DataError(
+            [Fault("network arcs", found, "give every arc a known mode, a length and a cost of zero or more")]
+        )
     return freight
 
 
@@ -93,7 +95,15 @@ def arc_hours(network: Network) -> np.ndarray:
     hours: np.ndarray = network.arcs["hours"].to_numpy(dtype=float)
     bad = np.flatnonzero(~(hours >= 0))
     if len(bad):
-        raise DataError([Fault("network arcs", f"{len(bad)} arcs have no hours; the first is arc {bad[0]}", "give hours of zero or more")])
+        raise DataError(
+            [
+                Fault(
+                    "network arcs",
+                    f"{len(bad)} arcs have no hours; the first is arc {bad[0]}",
+                    "give hours of zero or more",
+                )
+            ]
+        )
     return hours
 
 
@@ -109,8 +119,9 @@ def arc_cost_usd_t(
     surcharge_usd_t
         By zone, port or terminal: price for the risk of one passage or call.
     """
-    cost = arc_freight_usd_t(network, tables) + arc_hours(network) * hour_usd_t(tables, ware=ware)
-    return cost + arc_surcharge_usd_t(network, tables, surcharge_usd_t)
+    cost: np.ndarray = arc_freight_usd_t(network, tables) + arc_hours(network) * hour_usd_t(tables, ware=ware)
+    cost += arc_surcharge_usd_t(network, tables, surcharge_usd_t)
+    return cost
 
 
 def arc_surcharge_usd_t(network: Network, tables: Tables, surcharge_usd_t: Mapping[str, float]) -> np.ndarray:
@@ -138,7 +149,9 @@ def _calls(network: Network, port: str, name: str) -> np.ndarray:
     """Mark the arcs by which cargo calls at a port."""
     at = columns(network)
     if port not in at.ports:
-        raise DataError([Fault("routes.surcharge_usd_t", f"'{name}' is no zone, port or terminal of the network", "correct the id")])
+        raise DataError(
+            [Fault("routes.surcharge_usd_t", f"'{name}' is no zone, port or terminal of the network", "correct the id")]
+        )
     calls = at.any_mode("port") & ((at.tail == at.ports[port]) | (at.head == at.ports[port]))
     return np.asarray(calls, dtype=float)
 

@@ -17,23 +17,39 @@ from hubplan.routing.graph import Cut, find_cuts, find_steps
 
 _SHOWN = 5
 _PAIRS_AMONG = 12
-_WHERE = {"zone": "routes.closed", "country": "coalition.excluded", "port": "routes.closed or ownership", "mode": "routes.modes", "year": "year"}
+_WHERE = {
+    "zone": "routes.closed",
+    "country": "coalition.excluded",
+    "port": "routes.closed or ownership",
+    "mode": "routes.modes",
+    "year": "year",
+}
 _FIX = {
-    "zone": "open {id}", "country": "stop excluding {id}", "port": "open port {id}", "mode": "allow {id}", "year": "plan for {id} or later",
+    "zone": "open {id}",
+    "country": "stop excluding {id}",
+    "port": "open port {id}",
+    "mode": "allow {id}",
+    "year": "plan for {id} or later",
 }
 _GIVE_UP_FIRST = {"year": 0, "mode": 1, "country": 2, "port": 3, "zone": 4}
 """Order in which rules are put back when several must be lifted; what is put back last is most likely to stay lifted."""
 
 
 def explain_cut(
-    network: Network, origin: int, destination: int, access: Access, *, year: int, cheapest: Callable[[np.ndarray], tuple[float, float] | None]
+    network: Network,
+    origin: int,
+    destination: int,
+    access: Access,
+    *,
+    year: int,
+    cheapest: Callable[[np.ndarray], tuple[float, float] | None],
 ) -> list[Fault]:
     """Say what cuts two nodes off from each other.
 
     Parameters
     ----------
     cheapest
-        Generalised cost and freight of the cheapest way when these arcs are usable (bool by arc), None where there is none, USD/t.
+        Generalised cost and freight of the cheapest way when these arcs are usable (bool by arc), USD/t; None if none.
 
     Returns
     -------
@@ -48,27 +64,38 @@ def explain_cut(
     if not joins.by_lifting(everything):
         found = "the network has no way between the two, whatever the scenario"
         return [Fault("network", found, "give the place an access link, or choose a place on the network")]
-    ways = [(single,) for single in everything if joins.by_lifting((single,))]
+    ways: list[tuple[int, ...]] = [(single,) for single in everything if joins.by_lifting((single,))]
     if not ways:
         needed = _irreducible(joins, cuts)
         few = needed if len(cuts) > _PAIRS_AMONG else tuple(everything)
-        ways = [pair for pair in combinations(few, 2) if joins.by_lifting(pair)] or [needed]
+        ways = [*(pair for pair in combinations(few, 2) if joins.by_lifting(pair))] or [needed]
     priced = []
     for lifted in ways:
-        cost = cheapest(~closed_by[:, [i for i in everything if i not in lifted]].any(axis=1))
+        held = closed_by[:, [i for i in everything if i not in lifted]]
+        cost = cheapest(np.asarray(~held.any(axis=1)))
         if cost is not None:
             priced.append((*cost, lifted))
     if not priced:
-        return [Fault("scenario", "several rules together cut the two off", "lift some of: " + "; ".join(cut.reason for cut in cuts))]
+        return [
+            Fault(
+                "scenario",
+                "several rules together cut the two off",
+                "lift some of: " + "; ".join(cut.reason for cut in cuts),
+            )
+        ]
     priced.sort()
-    return [_fault([cuts[i] for i in lifted], freight, rank) for rank, (_, freight, lifted) in enumerate(priced[:_SHOWN])]
+    return [
+        _fault([cuts[i] for i in lifted], freight, rank) for rank, (_, freight, lifted) in enumerate(priced[:_SHOWN])
+    ]
 
 
 def _fault(cuts: list[Cut], freight_usd_t: float, rank: int) -> Fault:
     where = ", ".join(dict.fromkeys(_WHERE[cut.kind] for cut in cuts))
     fix = " and ".join(_FIX[cut.kind].format(id=cut.id) for cut in cuts)
     first = "the cheapest relaxation" if rank == 0 else "or"
-    return Fault(where, "; ".join(cut.reason for cut in cuts), f"{first}: {fix}, which gives a way at {freight_usd_t:,.0f} USD/t")
+    return Fault(
+        where, "; ".join(cut.reason for cut in cuts), f"{first}: {fix}, which gives a way at {freight_usd_t:,.0f} USD/t"
+    )
 
 
 def _irreducible(joins: _Joins, cuts: list[Cut]) -> tuple[int, ...]:

@@ -67,7 +67,7 @@ def find_cuts(network: Network, access: Access, *, year: int) -> list[Cut]:
     for port, reason in sorted(access.closed_ports.items()):
         node = at.ports.get(port)
         if node is None or (at.country[node] in access.excluded and reason == f"{at.country[node]} is excluded"):
-            continue   # not in the network, or closed with its country
+            continue  # not in the network, or closed with its country
         gone = np.zeros(len(at.tail), dtype=bool)
         gone[calls[(at.tail[calls] == node) | (at.head[calls] == node)]] = True
         cuts.append(Cut("port", port, reason, gone))
@@ -228,4 +228,6 @@ def find_steps(network: Network, arcs: np.ndarray) -> Steps:
     tail, head, arc = both_ways(at.tail[arcs], at.head[arcs], arcs)
     arriving = at.any_mode("sea")[arc] & (extra[head] >= 0)
     landing = at.any_mode("port")[arc] & (extra[tail] >= 0)
-    return Steps(np.where(landing, extra[tail], tail), np.where(arriving, extra[head], head), arc, at.offings, len(at.kind))
+    return Steps(
+        np.where(landing, extra[tail], tail), np.where(arriving, extra[head], head), arc, at.offings, len(at.kind)
+    )

@@ -53,7 +53,9 @@ class Groundwork:
 _made: dict[tuple[int, tuple[str, ...], bytes], Groundwork] = {}
 
 
-def lay_groundwork(network: Network, tables: Tables, *, modes: tuple[str, ...], store: Store | None = None) -> Groundwork:
+def lay_groundwork(
+    network: Network, tables: Tables, *, modes: tuple[str, ...], store: Store | None = None
+) -> Groundwork:
     """Make the groundwork, or return the one made before for this network, these costs and these modes.
 
     Parameters
@@ -69,7 +71,14 @@ def lay_groundwork(network: Network, tables: Tables, *, modes: tuple[str, ...], 
     default = frozenset(tables.zones.loc[tables.zones["closed_by_default"], "zone"]) & frozenset(network.zones)
     key = (id(network), (*on_land, *sorted(default)), hourly.tobytes() + measures[0].tobytes())
     if key not in _made or store is not None:
-        made = _lay(network, measures, hourly, modes=on_land, base_closed=default, store=read_store() if store is None else store)
+        made = _lay(
+            network,
+            measures,
+            hourly,
+            modes=on_land,
+            base_closed=default,
+            store=read_store() if store is None else store,
+        )
         if not any(known[0] == id(network) for known in _made):
             weakref.finalize(network, _forget, id(network))
         _made[key] = made
@@ -82,10 +91,17 @@ def _forget(network_id: int) -> None:
 
 
 def _lay(
-    network: Network, measures: Measures, hourly_usd_t: np.ndarray, *, modes: tuple[str, ...], base_closed: frozenset[str], store: Store
+    network: Network,
+    measures: Measures,
+    hourly_usd_t: np.ndarray,
+    *,
+    modes: tuple[str, ...],
+    base_closed: frozenset[str],
+    store: Store,
 ) -> Groundwork:
     at = columns(network)
-    usable = ~network.crosses[:, [network.zones.index(zone) for zone in sorted(base_closed)]].any(axis=1)
+    shut = network.crosses[:, [network.zones.index(zone) for zone in sorted(base_closed)]]
+    usable: np.ndarray = np.asarray(~shut.any(axis=1))
     cost, fold, sea, digest = {}, {}, {}, {}
     for ware, hourly in zip(WARES, hourly_usd_t.tolist(), strict=True):
         cost[ware] = measures[0] + measures[1] * hourly

@@ -93,7 +93,11 @@ def _can_cut(network: Network) -> np.ndarray:
 
 
 def fold_land(
-    network: Network, cost_usd_t: np.ndarray, *, measures: Measures, modes: tuple[str, ...],
+    network: Network,
+    cost_usd_t: np.ndarray,
+    *,
+    measures: Measures,
+    modes: tuple[str, ...],
     stored: Mapping[str, FoldedCell] = MappingProxyType({}),
 ) -> Fold:
     """Fold the land network for one ware.
@@ -120,17 +124,27 @@ def fold_land(
     for members, arcs, keys in _each_cell(label, tail[inner], inner, nodes):
         graph, digest = _cell_graph(members, arcs, tail, head, cost_usd_t, measures)
         old = stored.get(digest)
-        cell = _fold_cell(graph, keys, cost_usd_t, measures) if old is None else _extend_cell(old, graph, keys, cost_usd_t, measures)
+        cell = (
+            _fold_cell(graph, keys, cost_usd_t, measures)
+            if old is None
+            else _extend_cell(old, graph, keys, cost_usd_t, measures)
+        )
         live += cell is not old
         cells[digest] = cell
-        found.append(Links(members[cell.links.tail], members[cell.links.head], cell.links.cost_usd_t, cell.links.measures))
-    _log.info("land folded: %d cells, of which %d were searched now and the others came from the store", len(found), live)
+        found.append(
+            Links(members[cell.links.tail], members[cell.links.head], cell.links.cost_usd_t, cell.links.measures)
+        )
+    _log.info(
+        "land folded: %d cells, of which %d were searched now and the others came from the store", len(found), live
+    )
     found.append(Links(tail[cut], head[cut], cost_usd_t[cut], (measures[0][cut], measures[1][cut], measures[2][cut])))
     links = _join(found)
     nodes = np.unique(np.concatenate([nodes, links.tail, links.head]))
     arc = np.full(len(links.tail), -1, dtype=np.int64)
-    arc[len(arc) - len(cut):] = cut
-    placed = Links(np.searchsorted(nodes, links.tail), np.searchsorted(nodes, links.head), links.cost_usd_t, links.measures)
+    arc[len(arc) - len(cut) :] = cut
+    placed = Links(
+        np.searchsorted(nodes, links.tail), np.searchsorted(nodes, links.head), links.cost_usd_t, links.measures
+    )
     return Fold(nodes, placed, arc, np.searchsorted(nodes, np.array(sites + ports, dtype=np.int64)), len(sites), cells)
 
 
@@ -153,9 +167,9 @@ def _each_cell(
     key_start = np.searchsorted(label[keys][by_key], np.arange(n_cells + 1))
     cells = []
     for cell in np.flatnonzero(np.diff(key_start) >= 2):
-        members = by_node[node_start[cell]:node_start[cell + 1]]
-        own = keys[by_key[key_start[cell]:key_start[cell + 1]]]
-        cells.append((members, arcs[by_arc[arc_start[cell]:arc_start[cell + 1]]], np.searchsorted(members, own)))
+        members = by_node[node_start[cell] : node_start[cell + 1]]
+        own = keys[by_key[key_start[cell] : key_start[cell + 1]]]
+        cells.append((members, arcs[by_arc[arc_start[cell] : arc_start[cell + 1]]], np.searchsorted(members, own)))
     return cells
 
 
@@ -196,18 +210,18 @@ def _extend_cell(old: FoldedCell, graph: Graph, keys: np.ndarray, cost: np.ndarr
 
 
 def _search(graph: Graph, sources: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    parts = [graph.search(sources[at:at + 64]) for at in range(0, len(sources), 64)]
+    parts = [graph.search(sources[at : at + 64]) for at in range(0, len(sources), 64)]
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
 def _needed(distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs i < j that are joined, and not just as cheaply by way of a third key."""
     proper = distance.copy()
-    proper[proper == 0] = np.inf   # neither itself nor a twin at no distance may stand for a third
+    proper[proper == 0] = np.inf  # neither itself nor a twin at no distance may stand for a third
     i, j = [], []
     for row in range(len(distance) - 1):
-        via = np.min(proper[row][:, None] + proper[:, row + 1:], axis=0)
-        direct = distance[row, row + 1:]
+        via = np.min(proper[row][:, None] + proper[:, row + 1 :], axis=0)
+        direct = distance[row, row + 1 :]
         kept = np.flatnonzero(np.isfinite(direct) & (via > direct * (1 + _SAME))) + row + 1
         i.append(np.full(len(kept), row))
         j.append(kept)
@@ -215,7 +229,13 @@ def _needed(distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _links(
-    graph: Graph, before: np.ndarray, rows: np.ndarray, sources: np.ndarray, targets: np.ndarray, cost: np.ndarray, measures: Measures
+    graph: Graph,
+    before: np.ndarray,
+    rows: np.ndarray,
+    sources: np.ndarray,
+    targets: np.ndarray,
+    cost: np.ndarray,
+    measures: Measures,
 ) -> Links:
     """Walk back from each target to its source, which is that of a row of ``before``, and sum the arcs."""
     sums, _ = sum_ways(graph, before, rows, targets, values=(cost, *measures))
@@ -224,10 +244,14 @@ def _links(
 
 def _join(parts: list[Links]) -> Links:
     return Links(
-        np.concatenate([part.tail for part in parts]), np.concatenate([part.head for part in parts]),
+        np.concatenate([part.tail for part in parts]),
+        np.concatenate([part.head for part in parts]),
         np.concatenate([part.cost_usd_t for part in parts]),
-        (np.concatenate([part.measures[0] for part in parts]), np.concatenate([part.measures[1] for part in parts]),
-         np.concatenate([part.measures[2] for part in parts])),
+        (
+            np.concatenate([part.measures[0] for part in parts]),
+            np.concatenate([part.measures[1] for part in parts]),
+            np.concatenate([part.measures[2] for part in parts]),
+        ),
     )
 
 
@@ -259,7 +283,9 @@ class LandWays:
         return sums[0], sums[1], sums[2]
 
 
-def find_land_ways(network: Network, fold: Fold, *, usable: np.ndarray, excluded: frozenset[str], surcharge_usd_t: np.ndarray) -> LandWays:
+def find_land_ways(
+    network: Network, fold: Fold, *, usable: np.ndarray, excluded: frozenset[str], surcharge_usd_t: np.ndarray
+) -> LandWays:
     """Find the cheapest land ways under a scenario.
 
     Parameters
@@ -279,13 +305,13 @@ def find_land_ways(network: Network, fold: Fold, *, usable: np.ndarray, excluded
     cost[whole] += surcharge_usd_t[fold.arc[whole]]
     rows = np.flatnonzero(is_open)
     tail, head, link = both_ways(links.tail[rows], links.head[rows], rows)
-    site_keys = fold.terminals[:fold.n_sites]
-    into_site = np.isin(head, site_keys)   # cargo passes through no site, so arriving at one is a last step, taken below
+    site_keys = fold.terminals[: fold.n_sites]
+    into_site = np.isin(head, site_keys)  # cargo passes through no site, so arriving at one is a last step, taken below
     through = ~into_site
     graph = build_graph(len(fold.nodes), cost, tail=tail[through], head=head[through], arc=link[through])
     distance, before = graph.search(fold.terminals)
     table = distance[:, fold.terminals]
-    table[:, :fold.n_sites] = np.inf
+    table[:, : fold.n_sites] = np.inf
     last_key = np.broadcast_to(fold.terminals, table.shape).copy()
     last_link = np.full(table.shape, -1, dtype=np.int64)
     column_of = {int(key): column for column, key in enumerate(site_keys)}

@@ -75,14 +75,21 @@ def build_sea_search(network: Network, cost_usd_t: np.ndarray, *, usable: np.nda
     nodes = np.unique(np.concatenate([steps.tail, steps.head, quays]))
     on = ~landing
     graph = build_graph(
-        len(nodes), cost_usd_t, tail=np.searchsorted(nodes, steps.tail[on]), head=np.searchsorted(nodes, steps.head[on]),
+        len(nodes),
+        cost_usd_t,
+        tail=np.searchsorted(nodes, steps.tail[on]),
+        head=np.searchsorted(nodes, steps.head[on]),
         arc=steps.arc[on],
     )
     order = np.full(steps.n_nodes, -1, dtype=np.int64)
     order[quays] = np.arange(len(quays))
     return SeaSearch(
-        graph, steps.network_nodes(nodes), np.searchsorted(nodes, quays), order[steps.head[landing]],
-        np.searchsorted(nodes, steps.tail[landing]), steps.arc[landing],
+        graph,
+        steps.network_nodes(nodes),
+        np.searchsorted(nodes, quays),
+        order[steps.head[landing]],
+        np.searchsorted(nodes, steps.tail[landing]),
+        steps.arc[landing],
     )
 
 
@@ -105,7 +112,10 @@ def find_sea_ways(network: Network, cost_usd_t: np.ndarray, *, measures: Measure
     n_ports = len(columns(network).ports)
     square = (n_ports, n_ports)
     blank = SeaWays(
-        np.full(square, np.inf), np.zeros(square), np.zeros(square), np.zeros(square),
+        np.full(square, np.inf),
+        np.zeros(square),
+        np.zeros(square),
+        np.zeros(square),
         np.zeros((*square, pack_flags(np.zeros((1, len(network.zones) + 1), dtype=bool)).shape[1]), dtype=np.uint64),
     )
     search = build_sea_search(network, cost_usd_t, usable=usable)
@@ -113,8 +123,15 @@ def find_sea_ways(network: Network, cost_usd_t: np.ndarray, *, measures: Measure
 
 
 def change_sea_ways(
-    base: SeaWays, network: Network, cost_usd_t: np.ndarray, *, measures: Measures, usable: np.ndarray, changed: np.ndarray,
-    ports: np.ndarray, repriced: np.ndarray,
+    base: SeaWays,
+    network: Network,
+    cost_usd_t: np.ndarray,
+    *,
+    measures: Measures,
+    usable: np.ndarray,
+    changed: np.ndarray,
+    ports: np.ndarray,
+    repriced: np.ndarray,
 ) -> SeaWays:
     """Find the sea ways of a state that is nowhere cheaper than the base state.
 
@@ -164,7 +181,7 @@ def _search_from(
     cost, passes = ways.cost_usd_t.copy(), ways.passes.copy()
     flags = pack_flags(np.column_stack([network.crosses, columns(network).opens_year > 0]))
     for at in range(0, len(sources), 64):
-        rows = sources[at:at + 64]
+        rows = sources[at : at + 64]
         distance, before = search.graph.search(search.port[rows])
         arrive = distance[:, search.last_node] + cost_usd_t[search.last_arc]
         reached, last = _best_arrival(arrive, search.last_port, len(cost))

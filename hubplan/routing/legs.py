@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import geopandas as gpd
 import numpy as np
@@ -15,7 +16,19 @@ from hubplan.routing.columns import columns
 from hubplan.routing.land import Measures
 
 LEG_COLUMNS = (
-    "route", "leg", "mode", "from", "to", "length_km", "hours", "cost_usd_t", "countries", "chokepoints", "ports", "gauge", "assumed_km",
+    "route",
+    "leg",
+    "mode",
+    "from",
+    "to",
+    "length_km",
+    "hours",
+    "cost_usd_t",
+    "countries",
+    "chokepoints",
+    "ports",
+    "gauge",
+    "assumed_km",
 )
 _LEG_MODE = {"rail": 0, "road": 1, "access": 1, "sea": 2}
 _NAMES = ("rail", "road", "sea")
@@ -60,56 +73,78 @@ def split_legs(network: Network, path: Path, *, origin: str, destination: str) -
     """
     mode = columns(network).mode[path.arcs]
     short = (mode == "access") & (columns(network).length_km[path.arcs] <= _SHORT_KM)
-    code = np.array([_CONNECTOR if skip else _LEG_MODE.get(name, _CONNECTOR) for name, skip in zip(mode, short, strict=True)])
+    code = np.array(
+        [_CONNECTOR if skip else _LEG_MODE.get(name, _CONNECTOR) for name, skip in zip(mode, short, strict=True)]
+    )
     handled = np.isin(mode, ("transfer", "port"))
     moving = np.flatnonzero(code != _CONNECTOR)
     if not len(moving):
         return [Span(0, len(code), "road", origin, destination)] if len(code) else []
     breaks = [
-        (before, after) for before, after in zip(moving, moving[1:], strict=False)
+        (before, after)
+        for before, after in pairwise(moving)
         if code[before] != code[after] or handled[before:after].any()
     ]
     starts = [0, *(int(before) + 1 for before, _ in breaks)]
     stops = [*starts[1:], len(code)]
-    names = [origin, *(_change_name(network, path, int(before) + 1, int(after), code) for before, after in breaks), destination]
+    names = [
+        origin,
+        *(_change_name(network, path, int(before) + 1, int(after), code) for before, after in breaks),
+        destination,
+    ]
     first_moving = [int(moving[0]), *(int(after) for _, after in breaks)]
     return [
         Span(start, stop, _NAMES[code[at]], a, b)
-        for start, stop, at, a, b in zip(starts, stops, first_moving, names, names[1:], strict=False)
+        for start, stop, at, (a, b) in zip(starts, stops, first_moving, pairwise(names), strict=True)
     ]
 
 
 def _change_name(network: Network, path: Path, first: int, last: int, code: np.ndarray) -> str:
     """Name the place between two legs: the port called at, or what is done there."""
-    place = path.nodes[first:last + 1]
+    place = path.nodes[first : last + 1]
     kinds, refs = columns(network).kind[place], columns(network).ref[place]
-    named = [str(ref) for kind, ref in zip(kinds, refs, strict=True) if kind == "port" and ref] or [str(ref) for ref in refs if ref]
+    named = [str(ref) for kind, ref in zip(kinds, refs, strict=True) if kind == "port" and ref] or [
+        str(ref) for ref in refs if ref
+    ]
     if named:
         return named[0]
     return "break of gauge" if code[first - 1] == code[last] else "rail-road transfer"
 
 
-def tell_legs(network: Network, path: Path, measures: Measures, *, route: str, origin: str, destination: str) -> list[dict[str, object]]:
+def tell_legs(
+    network: Network, path: Path, measures: Measures, *, route: str, origin: str, destination: str
+) -> list[dict[str, object]]:
     """Describe the legs of a path: one dict per leg with the keys of `LEG_COLUMNS`."""
     at = columns(network)
     rows: list[dict[str, object]] = []
     for number, span in enumerate(split_legs(network, path, origin=origin, destination=destination), start=1):
-        arcs, nodes = path.arcs[span.start:span.stop], path.nodes[span.start:span.stop + 1]
+        arcs, nodes = path.arcs[span.start : span.stop], path.nodes[span.start : span.stop + 1]
         called = np.array([], dtype=object)
-        if span.mode == "sea":   # the quay of the last port comes one arc after the leg, since unloading belongs to the next
-            nodes = path.nodes[span.start:span.stop + 2]
+        if (
+            span.mode == "sea"
+        ):  # the quay of the last port comes one arc after the leg, since unloading belongs to the next
+            nodes = path.nodes[span.start : span.stop + 2]
             nodes = nodes[at.kind[nodes] == "port"]
             called = at.ref[nodes]
-        seen = np.nonzero(network.crosses[arcs])[1]   # row by row, so in order of travel
+        seen = np.nonzero(network.crosses[arcs])[1]  # row by row, so in order of travel
         gauges = {int(value) for value in at.gauge_mm[arcs][at.mode[arcs] == "rail"] if value > 0}
-        rows.append({
-            "route": route, "leg": number, "mode": span.mode, "from": span.origin, "to": span.destination,
-            "length_km": float(measures[2][arcs].sum()), "hours": float(measures[1][arcs].sum()),
-            "cost_usd_t": float(measures[0][arcs].sum()),
-            "countries": _listed(at.country[nodes]), "chokepoints": _listed(np.array(network.zones, dtype=object)[seen]),
-            "ports": _listed(called), "gauge": ";".join(str(value) for value in sorted(gauges)),
-            "assumed_km": float(measures[2][arcs][at.assumed[arcs]].sum()),
-        })
+        rows.append(
+            {
+                "route": route,
+                "leg": number,
+                "mode": span.mode,
+                "from": span.origin,
+                "to": span.destination,
+                "length_km": float(measures[2][arcs].sum()),
+                "hours": float(measures[1][arcs].sum()),
+                "cost_usd_t": float(measures[0][arcs].sum()),
+                "countries": _listed(at.country[nodes]),
+                "chokepoints": _listed(np.array(network.zones, dtype=object)[seen]),
+                "ports": _listed(called),
+                "gauge": ";".join(str(value) for value in sorted(gauges)),
+                "assumed_km": float(measures[2][arcs][at.assumed[arcs]].sum()),
+            }
+        )
     return rows
 
 
@@ -127,7 +162,7 @@ def draw_legs(network: Network, path: Path, *, route: str, origin: str, destinat
     drawn: list[dict[str, object]] = []
     turn = 0.0
     for number, span in enumerate(split_legs(network, path, origin=origin, destination=destination), start=1):
-        points = draw_path(network, Path(path.nodes[span.start:span.stop + 1], path.arcs[span.start:span.stop]))
+        points = draw_path(network, Path(path.nodes[span.start : span.stop + 1], path.arcs[span.start : span.stop]))
         points[:, 0] += 360.0 * np.round((turn - points[0, 0]) / 360.0) if drawn else 0.0
         turn = float(points[-1, 0])
         drawn.append({"route": route, "leg": number, "mode": span.mode, "geometry": LineString(points)})
@@ -148,18 +183,22 @@ def draw_path(network: Network, path: Path) -> np.ndarray:
     a, b = path.nodes[:-1][bare], path.nodes[1:][bare]
     lon, lat, offset = densify_arcs(at.lon[a], at.lat[a], at.lon[b], at.lat[b], step_km=_STEP_KM)
     parts, number = [], 0
-    for arc, first, last, node in zip(path.arcs.tolist(), start.tolist(), stop.tolist(), path.nodes.tolist(), strict=False):
+    for arc, first, last, node in zip(
+        path.arcs.tolist(), start.tolist(), stop.tolist(), path.nodes.tolist(), strict=False
+    ):
         if last > first:
             line = np.column_stack([network.line_lon[first:last], network.line_lat[first:last]])
             parts.append(line if at.tail[arc] == node else line[::-1])
         else:
-            parts.append(np.column_stack([lon[offset[number]:offset[number + 1]], lat[offset[number]:offset[number + 1]]]))
+            parts.append(
+                np.column_stack([lon[offset[number] : offset[number + 1]], lat[offset[number] : offset[number + 1]]])
+            )
             number += 1
     points = np.concatenate(parts).astype(float)
     points[:, 0] = np.unwrap(points[:, 0], period=360.0)
     moved = np.ones(len(points), dtype=bool)
     moved[1:] = np.any(points[1:] != points[:-1], axis=1)
-    moved[-1] = moved[-1] or moved.sum() < 2   # a line needs two points, even one of no length
+    moved[-1] = moved[-1] or moved.sum() < 2  # a line needs two points, even one of no length
     return points[moved]
 
 

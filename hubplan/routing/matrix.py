@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse.csgraph import floyd_warshall
@@ -62,7 +63,7 @@ class Ways:
         while ports[-1] != first:
             ports.append(int(self.before_port[first, ports[-1]]))
         ports.reverse()
-        by_sea = [bool(self.sea_hop[a, b]) for a, b in zip(ports, ports[1:], strict=False)]
+        by_sea = [bool(self.sea_hop[a, b]) for a, b in pairwise(ports)]
         return Hops((False, *by_sea, False), (origin, *(n_sites + port for port in ports), destination))
 
     def measure(self) -> Measures:
@@ -101,7 +102,14 @@ class Ways:
 
 
 def find_ways(
-    network: Network, tables: Tables, *, groundwork: Groundwork, access: Access, surcharge_usd_t: dict[str, float], ware: str, year: int
+    network: Network,
+    tables: Tables,
+    *,
+    groundwork: Groundwork,
+    access: Access,
+    surcharge_usd_t: dict[str, float],
+    ware: str,
+    year: int,
 ) -> Ways:
     """Find the cheapest ways between all sites for one ware under a scenario.
 
@@ -122,7 +130,9 @@ def _sea_ways(
     network: Network, *, groundwork: Groundwork, access: Access, usable: np.ndarray, extra: np.ndarray, ware: str
 ) -> SeaWays:
     cost = groundwork.cost_usd_t[ware] + extra
-    if not groundwork.base_closed <= access.closed:   # something closed by default is open, so the base ways may be too dear
+    if (
+        not groundwork.base_closed <= access.closed
+    ):  # something closed by default is open, so the base ways may be too dear
         return find_sea_ways(network, cost, measures=groundwork.measures, usable=usable)
     base = groundwork.sea[ware]
     called = np.zeros(len(base.cost_usd_t), dtype=bool)
@@ -130,7 +140,7 @@ def _sea_ways(
     repriced = np.zeros(len(base.cost_usd_t), dtype=bool)
     repriced[groundwork.call_port[extra[groundwork.call_arc] > 0]] = True
     lost_some = groundwork.call_port[~usable[groundwork.call_arc]]
-    repriced[lost_some] |= called[lost_some]   # one of a port's several ways to sea is closed
+    repriced[lost_some] |= called[lost_some]  # one of a port's several ways to sea is closed
     at_sea = columns(network).any_mode("sea")
     priced = at_sea & (extra > 0)
     changed = np.zeros(len(network.zones) + 1, dtype=bool)
@@ -139,7 +149,14 @@ def _sea_ways(
     changed[:-1] |= network.crosses[priced].any(axis=0)
     changed[-1] = bool((at_sea & (columns(network).opens_year > 0) & (priced | ~usable)).any())
     return change_sea_ways(
-        base, network, cost, measures=groundwork.measures, usable=usable, changed=changed, ports=called, repriced=repriced,
+        base,
+        network,
+        cost,
+        measures=groundwork.measures,
+        usable=usable,
+        changed=changed,
+        ports=called,
+        repriced=repriced,
     )
 
 

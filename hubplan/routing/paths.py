@@ -64,7 +64,9 @@ class Prices:
     road_kmh: float
 
 
-def price_arcs(network: Network, tables: Tables, *, ware: str, surcharge_usd_t: Mapping[str, float] = MappingProxyType({})) -> Prices:
+def price_arcs(
+    network: Network, tables: Tables, *, ware: str, surcharge_usd_t: Mapping[str, float] = MappingProxyType({})
+) -> Prices:
     """Price the arcs of a network."""
     measures = (arc_freight_usd_t(network, tables), arc_hours(network), columns(network).length_km)
     hourly = hour_usd_t(tables, ware=ware)
@@ -107,7 +109,14 @@ def build_field(network: Network, cost_usd_t: np.ndarray, *, usable: np.ndarray,
 
 
 def find_path(
-    network: Network, tables: Tables, origin: str, destination: str, access: Access, *, ware: str, year: int,
+    network: Network,
+    tables: Tables,
+    origin: str,
+    destination: str,
+    access: Access,
+    *,
+    ware: str,
+    year: int,
     surcharge_usd_t: Mapping[str, float] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Find the cheapest open way from one place to another.
@@ -143,7 +152,14 @@ def find_path(
 
 
 def find_journey(
-    network: Network, tables: Tables, origin: str, destination: str, access: Access, *, ware: str, year: int,
+    network: Network,
+    tables: Tables,
+    origin: str,
+    destination: str,
+    access: Access,
+    *,
+    ware: str,
+    year: int,
     surcharge_usd_t: Mapping[str, float] = MappingProxyType({}),
 ) -> Journey:
     """Find the cheapest open way between two places, with its legs, lines and bill; arguments as `find_path`."""
@@ -157,17 +173,26 @@ def find_journey(
     return tell_journey(network, path, prices, origin=start, destination=end, ware=ware)
 
 
-def no_route(network: Network, prices: Prices, origin: Place, destination: Place, access: Access, *, year: int) -> NoRouteError:
+def no_route(
+    network: Network, prices: Prices, origin: Place, destination: Place, access: Access, *, year: int
+) -> NoRouteError:
     """Build the error that says what cuts two places off."""
+
     def cheapest(usable: np.ndarray) -> tuple[float, float] | None:
         path = build_field(network, prices.cost_usd_t, usable=usable, destination=destination.node).search(origin.node)
-        return None if path is None else (float(prices.cost_usd_t[path.arcs].sum()), float(prices.measures[0][path.arcs].sum()))
+        return (
+            None
+            if path is None
+            else (float(prices.cost_usd_t[path.arcs].sum()), float(prices.measures[0][path.arcs].sum()))
+        )
 
     faults = explain_cut(network, origin.node, destination.node, access, year=year, cheapest=cheapest)
     return NoRouteError(faults, f"no open route from {origin.name} to {destination.name}")
 
 
-def tell_journey(network: Network, path: Path, prices: Prices, *, origin: Place, destination: Place, ware: str) -> Journey:
+def tell_journey(
+    network: Network, path: Path, prices: Prices, *, origin: Place, destination: Place, ware: str
+) -> Journey:
     """Turn a path into a journey."""
     route = f"{origin.id}--{destination.id}--{ware}"
     names = [_end_name(network, place) for place in (origin, destination)]
@@ -191,11 +216,18 @@ def _end_name(network: Network, place: Place) -> str:
 
 def _arc_rows(network: Network, path: Path, prices: Prices) -> pd.DataFrame:
     at = columns(network)
-    return pd.DataFrame({
-        "arc": path.arcs, "mode": at.mode[path.arcs], "length_km": prices.measures[2][path.arcs],
-        "hours": prices.measures[1][path.arcs], "cost_usd_t": prices.measures[0][path.arcs],
-        "generalised_usd_t": prices.cost_usd_t[path.arcs], "lon": at.lon[path.nodes[1:]], "lat": at.lat[path.nodes[1:]],
-    })
+    return pd.DataFrame(
+        {
+            "arc": path.arcs,
+            "mode": at.mode[path.arcs],
+            "length_km": prices.measures[2][path.arcs],
+            "hours": prices.measures[1][path.arcs],
+            "cost_usd_t": prices.measures[0][path.arcs],
+            "generalised_usd_t": prices.cost_usd_t[path.arcs],
+            "lon": at.lon[path.nodes[1:]],
+            "lat": at.lat[path.nodes[1:]],
+        }
+    )
 
 
 def _last_mile(
@@ -210,12 +242,33 @@ def _last_mile(
     if not outward:
         here, there, ends_lonlat = there, here, ends_lonlat[::-1]
     leg: dict[str, object] = {
-        "route": route, "leg": 0, "mode": "road", "from": here, "to": there, "length_km": km, "hours": hours, "cost_usd_t": cost,
-        "countries": str(node["country"]), "chokepoints": "", "ports": "", "gauge": "", "assumed_km": km,
+        "route": route,
+        "leg": 0,
+        "mode": "road",
+        "from": here,
+        "to": there,
+        "length_km": km,
+        "hours": hours,
+        "cost_usd_t": cost,
+        "countries": str(node["country"]),
+        "chokepoints": "",
+        "ports": "",
+        "gauge": "",
+        "assumed_km": km,
     }
     line: dict[str, object] = {"route": route, "leg": 0, "mode": "road", "geometry": LineString(ends_lonlat)}
-    row = pd.DataFrame([{
-        "arc": -1, "mode": "access", "length_km": km, "hours": hours, "cost_usd_t": cost,
-        "generalised_usd_t": cost + hours * prices.hour_usd_t, "lon": ends_lonlat[1][0], "lat": ends_lonlat[1][1],
-    }])
+    row = pd.DataFrame(
+        [
+            {
+                "arc": -1,
+                "mode": "access",
+                "length_km": km,
+                "hours": hours,
+                "cost_usd_t": cost,
+                "generalised_usd_t": cost + hours * prices.hour_usd_t,
+                "lon": ends_lonlat[1][0],
+                "lat": ends_lonlat[1][1],
+            }
+        ]
+    )
     return leg, line, row

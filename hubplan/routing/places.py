@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -81,31 +83,45 @@ def resolve_place(text: str, tables: Tables, network: Network, *, modes: tuple[s
 
 
 def _find_site(wanted: str, tables: Tables, network: Network) -> Place | None:
-    nodes = columns(network).sites
-    for exact in (True, False):
-        for row in tables.sites.itertuples():
-            names = {row.site} if exact else {alias.strip().lower() for alias in str(row.aliases).split(";") if alias.strip()}
-            if wanted.lower() in names and row.site in nodes:
-                return Place(row.site, "site", row.name, float(row.lon), float(row.lat), nodes[row.site])
-    return None
+    ids = [str(site) for site in tables.sites["site"]]
+    aliases = [{alias.strip().lower() for alias in str(cell).split(";")} - {""} for cell in tables.sites["aliases"]]
+    named = [row for row, site in enumerate(ids) if site == wanted.lower()]
+    named += [row for row, names in enumerate(aliases) if wanted.lower() in names]
+    return _place(tables.sites, "site", named, columns(network).sites)
 
 
 def _find_port(wanted: str, tables: Tables, network: Network) -> Place | None:
-    nodes = columns(network).ports
-    for row in tables.ports.itertuples():
-        if (wanted.lower() == row.port or (row.un_locode and wanted.upper() == row.un_locode)) and row.port in nodes:
-            return Place(row.port, "port", f"Port of {row.name}", float(row.lon), float(row.lat), nodes[row.port])
+    ids, codes = (tables.ports[column].astype(str).tolist() for column in ("port", "un_locode"))
+    named = [
+        row
+        for row, (port, code) in enumerate(zip(ids, codes, strict=True))
+        if wanted.lower() == port or wanted.upper() == code
+    ]
+    return _place(tables.ports, "port", named, columns(network).ports)
+
+
+def _place(table: pd.DataFrame, kind: str, named: list[int], nodes: Mapping[str, int]) -> Place | None:
+    """The first of some rows that the network has a node for."""
+    for row in named:
+        name, title = str(table[kind].iloc[row]), str(table["name"].iloc[row])
+        if name in nodes:
+            lon, lat = float(table["lon"].iloc[row]), float(table["lat"].iloc[row])
+            return Place(name, kind, title if kind == "site" else f"Port of {title}", lon, lat, nodes[name])
     return None
 
 
 def _snap(lat: float, lon: float, tables: Tables, network: Network, modes: tuple[str, ...]) -> Place:
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):
-        raise DataError([Fault("place", f"{lat:g},{lon:g} is not on Earth", "give latitude,longitude in degrees: -28.86,122.55")])
+        raise DataError(
+            [Fault("place", f"{lat:g},{lon:g} is not on Earth", "give latitude,longitude in degrees: -28.86,122.55")]
+        )
     at = columns(network)
     wanted = "road" if "road" in modes else "rail"
     able = np.flatnonzero(((at.kind == wanted) & _on_big_network(network, modes)) | (at.kind == "port"))
     if not len(able):
-        raise DataError([Fault("place", "the network has neither a port nor a land network", "use a network with ports or roads")])
+        raise DataError(
+            [Fault("place", "the network has neither a port nor a land network", "use a network with ports or roads")]
+        )
     distance_km = great_circle_km(lon, lat, at.lon[able], at.lat[able])
     nearest = int(np.argmin(distance_km))
     access_km = float(distance_km[nearest]) * transport_value(tables, "access_road_factor")

@@ -16,8 +16,9 @@ from hubplan.network.assemble import Network
 from hubplan.routing.columns import columns
 from hubplan.routing.cost import WARES, arc_surcharge_usd_t
 from hubplan.routing.graph import open_arcs
-from hubplan.routing.groundwork import Groundwork, lay_groundwork
-from hubplan.routing.legs import Path, draw_legs, join_paths, legs_table, lines_table, tell_legs
+from hubplan.routing.groundwork import lay_groundwork
+from hubplan.routing.land import Measures
+from hubplan.routing.legs import Path, draw_legs, legs_table, lines_table, tell_legs
 from hubplan.routing.matrix import Ways, find_ways
 from hubplan.routing.retrace import Retrace
 
@@ -30,8 +31,9 @@ class Routes:
     ----------
     table
         One row per ordered pair that is joined, and ware; a pair that is cut off has no row. Columns: ``route``
-        (``origin--destination--ware``), ``origin``, ``destination``, ``ware``, ``usd_t`` (freight: haul, transfers, handling, tolls),
-        ``hours``, ``days``, ``length_km``, ``generalised_usd_t`` (what was minimised: freight, capital tied up, surcharges).
+        (``origin--destination--ware``), ``origin``, ``destination``, ``ware``, ``usd_t`` (freight: haul, transfers, handling,
+        tolls), ``hours``, ``days``, ``length_km``, ``generalised_usd_t`` (what was minimised: freight, capital tied up,
+        surcharges).
     access, year
         What was open.
     """
@@ -40,10 +42,8 @@ class Routes:
     access: Access
     year: int
     _network: Network = field(repr=False)
-    _groundwork: Groundwork = field(repr=False)
-    _ways: Mapping[str, Ways] = field(repr=False)
-    _usable: np.ndarray = field(repr=False)
-    _surcharge: np.ndarray = field(repr=False)
+    _measures: Measures = field(repr=False)
+    _retrace: Mapping[str, Retrace] = field(repr=False)
 
     def legs(self, route_ids: Iterable[str]) -> pd.DataFrame:
         """Legs of some routes, in the order asked: columns of legs.csv, ``gauge`` and ``assumed_km``.
@@ -55,7 +55,7 @@ class Routes:
         """
         rows = []
         for route, (origin, destination, path) in self._paths(route_ids).items():
-            rows += tell_legs(self._network, path, self._groundwork.measures, route=route, origin=origin, destination=destination)
+            rows += tell_legs(self._network, path, self._measures, route=route, origin=origin, destination=destination)
         return legs_table(rows)
 
     def lines(self, route_ids: Iterable[str]) -> gpd.GeoDataFrame:
@@ -70,8 +70,10 @@ class Routes:
         legs = self.legs(route_ids)
         rows = []
         for route, group in legs.groupby("route", sort=False):
-            sets = [frozenset(name for cell in group[column] for name in cell.split(";") if name)
-                    for column in ("chokepoints", "countries", "ports")]
+            sets = [
+                frozenset(name for cell in group[column] for name in cell.split(";") if name)
+                for column in ("chokepoints", "countries", "ports")
+            ]
             rows.append((route, *sets))
         return pd.DataFrame(rows, columns=["route", "zones", "countries", "ports"])
 
@@ -86,17 +88,14 @@ class Routes:
         if missing:
             found = f"{len(missing)} ids are no open route; the first is '{missing[0]}'"
             raise DataError([Fault("routes", found, "ask for ids of the table's column route")])
-        sites = {site: index for index, site in enumerate(columns(self._network).sites)}
-        retrace = {
-            ware: Retrace(self._network, self._groundwork.cost_usd_t[ware] + self._surcharge, self._usable) for ware in self._ways
-        }
-        ends = [(route, *route.split("--")) for route in wanted]
-        for ware, ways in self._ways.items():
-            hops = [ways.hops(sites[a], sites[b]) for _, a, b, own in ends if own == ware]
-            retrace[ware].prepare(hops, ways)
-        return {
-            route: (a, b, join_paths(retrace[ware].paths(self._ways[ware].hops(sites[a], sites[b])))) for route, a, b, ware in ends
-        }
+        order = {site: index for index, site in enumerate(columns(self._network).sites)}
+        told: dict[str, tuple[str, str, Path]] = {}
+        for ware, retrace in self._retrace.items():
+            ends = {route: route.split("--") for route in wanted}
+            own = [route for route in wanted if ends[route][2] == ware]
+            paths = retrace.paths([(order[ends[route][0]], order[ends[route][1]]) for route in own])
+            told |= {route: (ends[route][0], ends[route][1], path) for route, path in zip(own, paths, strict=True)}
+        return {route: told[route] for route in wanted}
 
 
 def find_routes(
@@ -126,14 +125,18 @@ def find_routes(
     groundwork = lay_groundwork(network, tables, modes=access.modes)
     surcharge = dict(scenario.routes.surcharge_usd_t)
     ways = {
-        ware: find_ways(network, tables, groundwork=groundwork, access=access, surcharge_usd_t=surcharge, ware=ware, year=year)
+        ware: find_ways(
+            network, tables, groundwork=groundwork, access=access, surcharge_usd_t=surcharge, ware=ware, year=year
+        )
         for ware in WARES
     }
     table = pd.concat([_rows(network, found, access, ware) for ware, found in ways.items()], ignore_index=True)
-    return Routes(
-        table, access, year, network, groundwork, ways, open_arcs(network, access, year=year),
-        arc_surcharge_usd_t(network, tables, surcharge),
-    )
+    usable, extra = open_arcs(network, access, year=year), arc_surcharge_usd_t(network, tables, surcharge)
+    retrace = {
+        ware: Retrace(network, found, cost_usd_t=groundwork.cost_usd_t[ware] + extra, usable=usable)
+        for ware, found in ways.items()
+    }
+    return Routes(table, access, year, network, groundwork.measures, retrace)
 
 
 def _rows(network: Network, ways: Ways, access: Access, ware: str) -> pd.DataFrame:
@@ -145,8 +148,16 @@ def _rows(network: Network, ways: Ways, access: Access, ware: str) -> pd.DataFra
     np.fill_diagonal(joined, False)
     origin, destination = np.nonzero(joined)
     freight, hours, length_km = (total[origin, destination] for total in ways.measure())
-    return pd.DataFrame({
-        "route": names[origin] + "--" + names[destination] + f"--{ware}", "origin": names[origin], "destination": names[destination],
-        "ware": ware, "usd_t": freight, "hours": hours, "days": hours / 24.0, "length_km": length_km,
-        "generalised_usd_t": ways.cost_usd_t[origin, destination],
-    })
+    return pd.DataFrame(
+        {
+            "route": names[origin] + "--" + names[destination] + f"--{ware}",
+            "origin": names[origin],
+            "destination": names[destination],
+            "ware": ware,
+            "usd_t": freight,
+            "hours": hours,
+            "days": hours / 24.0,
+            "length_km": length_km,
+            "generalised_usd_t": ways.cost_usd_t[origin, destination],
+        }
+    )

@@ -54,7 +54,11 @@ def pack_cells(folded: Sequence[Mapping[str, FoldedCell]], hour_usd_t: Sequence[
     folded, hour_usd_t
         By ware: cells by digest, and the cost of an hour, USD/t/h.
     """
-    named = [(digest, cells[digest], hourly) for cells, hourly in zip(folded, hour_usd_t, strict=True) for digest in sorted(cells)]
+    named = [
+        (digest, cells[digest], hourly)
+        for cells, hourly in zip(folded, hour_usd_t, strict=True)
+        for digest in sorted(cells)
+    ]
 
     def joined(parts: list[np.ndarray], kind: str) -> np.ndarray:
         return np.concatenate([np.zeros(0), *parts]).astype(kind)
@@ -82,7 +86,9 @@ def unpack_cells(arrays: Mapping[str, np.ndarray]) -> dict[str, FoldedCell]:
         freight, hours, length_km = (arrays[name][links] for name in _MEASURES)
         tail, head = arrays["tail"][links].astype(np.int64), arrays["head"][links].astype(np.int64)
         cost = freight + hours * arrays["hour_usd_t"][position]
-        cells[digest] = FoldedCell(arrays["keys"][keys].astype(np.int64), Links(tail, head, cost, (freight, hours, length_km)))
+        cells[digest] = FoldedCell(
+            arrays["keys"][keys].astype(np.int64), Links(tail, head, cost, (freight, hours, length_km))
+        )
     return cells
 
 
@@ -115,9 +121,15 @@ def unpack_sea(arrays: Mapping[str, np.ndarray]) -> dict[str, SeaWays]:
 
     found = {}
     for number, digest in enumerate(arrays["digest"].tolist()):
-        freight, hours, length_km = (np.where(arrays[name][number] == 0, arrays[name][0], arrays[name][number]) for name in _MEASURES)
+        freight, hours, length_km = (
+            np.where(arrays[name][number] == 0, arrays[name][0], arrays[name][number]) for name in _MEASURES
+        )
         cost = np.where(arrays["joined"][number], freight + hours * arrays["hour_usd_t"][number], np.inf)
         found[digest] = SeaWays(
-            square(cost, np.inf), square(freight, 0.0), square(hours, 0.0), square(length_km, 0.0), square(arrays["passes"][number], 0)
+            square(cost, np.inf),
+            square(freight, 0.0),
+            square(hours, 0.0),
+            square(length_km, 0.0),
+            square(arrays["passes"][number], 0),
         )
     return found

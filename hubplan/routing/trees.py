@@ -8,7 +8,12 @@ from hubplan.routing.graph import NOWHERE, Graph
 
 
 def sum_ways(
-    graph: Graph, before: np.ndarray, rows: np.ndarray, targets: np.ndarray, *, values: tuple[np.ndarray, ...],
+    graph: Graph,
+    before: np.ndarray,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    *,
+    values: tuple[np.ndarray, ...],
     flags: np.ndarray | None = None,
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Sum values of the arcs between the sources of searches and their targets, and gather the flags of those arcs.
@@ -76,6 +81,6 @@ def pack_flags(flags: np.ndarray) -> np.ndarray:
     """Pack bool (rows, columns) into uint64 words (rows, words)."""
     words = -(-flags.shape[1] // 64)
     wide = np.zeros((len(flags), words * 64), dtype=bool)
-    wide[:, :flags.shape[1]] = flags
+    wide[:, : flags.shape[1]] = flags
     packed: np.ndarray = np.packbits(wide, axis=1, bitorder="little").view(np.uint64)
     return packed

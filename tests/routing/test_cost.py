@@ -18,10 +18,16 @@ def test_freight_example_of_ftot():
     mile_km = 1.609344
     world = World()
     world.rates |= {"road_usd_tkm": 0.22 / mile_km, "rail_usd_tkm": 0.047 / mile_km, "sea_usd_tkm": 0.032 / mile_km}
-    world.node("farm", "site", "USA").node("a", "road", "USA").node("b", "road", "USA").node("c", "rail", "USA").node("d", "rail", "USA")
-    world.port("river", "USA", handling_usd_t=12.35).port("mouth", "USA", handling_usd_t=0.0).node("mill", "site", "USA")
+    world.node("farm", "site", "USA").node("a", "road", "USA").node("b", "road", "USA").node("c", "rail", "USA").node(
+        "d", "rail", "USA"
+    )
+    world.port("river", "USA", handling_usd_t=12.35).port("mouth", "USA", handling_usd_t=0.0).node(
+        "mill", "site", "USA"
+    )
     world.arc("farm", "a", "access", 0).arc("a", "b", "road", 40 * mile_km).arc("b", "c", "transfer", 0, usd_t=12.35)
-    world.arc("c", "d", "rail", 600 * mile_km).arc("d", "river", "access", 0).arc("river@sea", "mouth@sea", "sea", 400 * mile_km)
+    world.arc("c", "d", "rail", 600 * mile_km).arc("d", "river", "access", 0).arc(
+        "river@sea", "mouth@sea", "sea", 400 * mile_km
+    )
     world.arc("mouth", "mill", "access", 0)
     path = find_path(world.network(), world.tables(), "farm", "mill", open_to(), ware="bulk", year=2026)
     assert path["cost_usd_t"].sum() * 1000 == pytest.approx(74_500)
@@ -55,7 +61,7 @@ def test_a_polygon_is_charged_once_a_passage():
     world.port("inside", "PHL", lon=5).arc("inside@sea", "s2", "sea", 1, zones=["sea-area"])
     extra = arc_surcharge_usd_t(world.network(), world.tables(), {"sea-area": 10.0})
     assert extra[:4].tolist() == [5.0, 0.0, 0.0, 5.0]
-    assert extra[:2].sum() + extra[4] + extra[5] == 10.0   # in, to the offing, call: port arc is number 4
+    assert extra[:2].sum() + extra[4] + extra[5] == 10.0  # in, to the offing, call: port arc is number 4
 
 
 @pytest.mark.parametrize("value", [None, -1.0, float("nan")])

@@ -10,7 +10,16 @@ from hubplan.routing.places import resolve_place
 
 
 def journey(world, origin, destination, access=None, **given):
-    return find_journey(world.network(), world.tables(), origin, destination, access or open_to(), ware="bulk", year=given.pop("year", 2026), **given)
+    return find_journey(
+        world.network(),
+        world.tables(),
+        origin,
+        destination,
+        access or open_to(),
+        ware="bulk",
+        year=given.pop("year", 2026),
+        **given,
+    )
 
 
 def test_takes_the_strait_and_says_so():
@@ -42,7 +51,10 @@ def test_a_surcharge_turns_the_way_but_is_not_freight():
 def test_no_way_is_an_error_that_names_each_rule_that_would_mend_it():
     """Both east port and rail are needed: closing either is named, never a distance of 0."""
     for access, named in [
-        (open_to(closed_ports={"east": "terminal x: Chinese owners hold 40%, above the limit of 25%"}), "Chinese owners hold 40%"),
+        (
+            open_to(closed_ports={"east": "terminal x: Chinese owners hold 40%, above the limit of 25%"}),
+            "Chinese owners hold 40%",
+        ),
         (open_to(modes=["road", "sea"]), "rail is not among the modes"),
         (open_to(excluded=["MYS"]), "MYS is excluded"),
     ]:
@@ -61,7 +73,8 @@ def test_when_no_single_rule_suffices_sets_are_named():
     with pytest.raises(NoRouteError) as caught:
         journey(world, "mine", "plant", open_to(closed=["strait", "gate"], modes=["road", "sea"]))
     assert [fault.found for fault in caught.value.faults] == [
-        "strait is closed; rail is not among the modes", "gate is closed; rail is not among the modes",
+        "strait is closed; rail is not among the modes",
+        "gate is closed; rail is not among the modes",
     ]
 
 
@@ -89,7 +102,9 @@ def test_ships_pass_through_no_offing():
     world = World().port("a", "AUS").port("isthmus", "NZL").port("b", "AUS")
     world.node("w", "sea").node("e", "sea").arc("a@sea", "w", "sea", 10).arc("e", "b@sea", "sea", 10)
     world.arc("isthmus@sea", "w", "sea", 10).arc("isthmus@sea", "e", "sea", 10).arc("w", "e", "sea", 5000)
-    assert journey(world, "port:a", "port:b").length_km == pytest.approx(40)   # by calling there: 4 calls of 5 USD/t beat 49.8
+    assert journey(world, "port:a", "port:b").length_km == pytest.approx(
+        40
+    )  # by calling there: 4 calls of 5 USD/t beat 49.8
     assert journey(world, "port:a", "port:b").cost_usd_t == pytest.approx(20.4)
     closed = open_to(closed_ports={"isthmus": "closed by the scenario"})
     assert journey(world, "port:a", "port:b", closed).length_km == pytest.approx(5020)
@@ -98,7 +113,9 @@ def test_ships_pass_through_no_offing():
 def test_a_break_of_gauge_is_a_new_leg():
     world = World().node("a", "site", "ESP").node("b", "site", "FRA")
     world.node("r1", "rail", "ESP").node("r2", "rail", "ESP").node("r2x", "rail", "ESP").node("r3", "rail", "FRA")
-    world.arc("a", "r1", "access", 0).arc("r1", "r2", "rail", 100, gauge=1668).arc("r2", "r2x", "transfer", 0, usd_t=9, hours=36)
+    world.arc("a", "r1", "access", 0).arc("r1", "r2", "rail", 100, gauge=1668).arc(
+        "r2", "r2x", "transfer", 0, usd_t=9, hours=36
+    )
     world.arc("r2x", "r3", "rail", 100, gauge=1435).arc("r3", "b", "access", 0)
     legs = journey(world, "a", "b").legs
     assert legs["gauge"].tolist() == ["1668", "1435"]
@@ -116,7 +133,9 @@ def test_alternatives_differ_and_come_best_first():
 
 def test_places_by_id_alias_code_and_point():
     world = strait_world()
-    world.node("far", "road", "AUS", lon=50.0, lat=-30.0).node("farther", "road", "AUS", lon=60.0, lat=-30.0).arc("far", "farther", "road", 1001)
+    world.node("far", "road", "AUS", lon=50.0, lat=-30.0).node("farther", "road", "AUS", lon=60.0, lat=-30.0).arc(
+        "far", "farther", "road", 1001
+    )
     network, tables = world.network(), world.tables()
     assert resolve_place("mine", tables, network).kind == "site"
     assert resolve_place("old-mine", tables, network).id == "mine"
@@ -133,14 +152,28 @@ def test_places_by_id_alias_code_and_point():
 
 def test_a_point_pays_for_its_way_to_the_road():
     world = strait_world()
-    world.node("far", "road", "AUS", lon=50.0, lat=-30.0).node("end", "road", "AUS", lon=60.0).arc("far", "end", "road", 1001)
+    world.node("far", "road", "AUS", lon=50.0, lat=-30.0).node("end", "road", "AUS", lon=60.0).arc(
+        "far", "end", "road", 1001
+    )
     world.arc("end", "west", "access", 0)
     found = journey(world, "-29,50", "port:west")
     assert found.legs["mode"].tolist() == ["road", "road"]
-    assert found.legs["assumed_km"].iloc[0] == pytest.approx(found.legs["length_km"].iloc[0]) == pytest.approx(144.55, rel=1e-3)
+    assert (
+        found.legs["assumed_km"].iloc[0]
+        == pytest.approx(found.legs["length_km"].iloc[0])
+        == pytest.approx(144.55, rel=1e-3)
+    )
     assert found.legs["cost_usd_t"].sum() == pytest.approx(found.cost_usd_t) == pytest.approx(0.2 * found.length_km)
 
 
 def test_an_unknown_zone_is_an_error():
     with pytest.raises(DataError, match="atlantis"):
-        find_path(strait_world().network(), strait_world().tables(), "mine", "plant", open_to(closed=["atlantis"]), ware="bulk", year=2026)
+        find_path(
+            strait_world().network(),
+            strait_world().tables(),
+            "mine",
+            "plant",
+            open_to(closed=["atlantis"]),
+            ware="bulk",
+            year=2026,
+        )

@@ -45,7 +45,9 @@ def worlds(draw):
     for name in waypoints:
         world.node(name, "sea")
     for number in range(integers(2, 4)):
-        world.port(f"port{number}", draw(st.sampled_from(COUNTRIES)), handling_usd_t=integers(1, 9), dwell_h=integers(0, 90))
+        world.port(
+            f"port{number}", draw(st.sampled_from(COUNTRIES)), handling_usd_t=integers(1, 9), dwell_h=integers(0, 90)
+        )
         world.arc(f"port{number}", draw(st.sampled_from(land)), "access", integers(1, 20))
         for _ in range(integers(1, 2)):
             world.arc(f"port{number}@sea", draw(st.sampled_from(waypoints)), "sea", integers(10, 300))
@@ -54,12 +56,18 @@ def worlds(draw):
         kinds = {world.nodes[a]["kind"], world.nodes[b]["kind"]}
         mode = "transfer" if len(kinds) == 2 else kinds.pop()
         gate = draw(st.sampled_from(((), (), ("gate",))))
-        km = 0 if mode == "transfer" else integers(1, 500)   # a transfer's length would cost nothing, so ways could tie
+        km = 0 if mode == "transfer" else integers(1, 500)  # a transfer's length would cost nothing, so ways could tie
         world.arc(a, b, mode, km, usd_t=integers(0, 9), zones=gate, opens=draw(st.sampled_from((0, 0, 0, 2030))))
     for _ in range(integers(2, 10)):
         passed = draw(st.sampled_from(((), ("strait",), ("strait", "gate"), ("ice",))))
-        world.arc(draw(st.sampled_from(waypoints)), draw(st.sampled_from(waypoints)), "sea", integers(50, 5000), zones=passed,
-                  usd_t=draw(st.sampled_from((0, 0, 6))))
+        world.arc(
+            draw(st.sampled_from(waypoints)),
+            draw(st.sampled_from(waypoints)),
+            "sea",
+            integers(50, 5000),
+            zones=passed,
+            usd_t=draw(st.sampled_from((0, 0, 6))),
+        )
     world.arcs = [arc for arc in world.arcs if arc["tail"] != arc["head"]]
     return world
 
@@ -69,8 +77,9 @@ def accesses(draw):
     closed = {"ice", *draw(st.sets(st.sampled_from(("strait", "gate"))))}
     ports = draw(st.sets(st.sampled_from(("port0", "port1"))))
     return open_to(
-        closed=sorted(closed), excluded=sorted(draw(st.sets(st.sampled_from(COUNTRIES), max_size=1))),
-        closed_ports={port: "closed by the scenario" for port in sorted(ports)},
+        closed=sorted(closed),
+        excluded=sorted(draw(st.sets(st.sampled_from(COUNTRIES), max_size=1))),
+        closed_ports=dict.fromkeys(sorted(ports), "closed by the scenario"),
         modes=draw(st.sampled_from((("rail", "road", "sea"), ("rail", "sea"), ("rail", "road")))),
     )
 
@@ -90,7 +99,12 @@ def plain_costs(network, tables, access, *, ware, surcharge, year):
     return found
 
 
-LAX = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], derandomize=True)
+LAX = settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    derandomize=True,
+)
 
 
 @LAX
@@ -192,14 +206,18 @@ def test_a_land_bridge_between_two_sea_legs():
     world.port("west", "MYS").port("east", "MYS").node("t1", "rail", "MYS").node("t2", "rail", "MYS")
     world.arc("west", "t1", "access", 0).arc("t1", "t2", "rail", 300).arc("t2", "east", "access", 0)
     world.node("w", "sea").node("e", "sea").arc("w", "e", "sea", 9000, zones=["cape"])
-    world.arc("pa@sea", "w", "sea", 100).arc("west@sea", "w", "sea", 100).arc("east@sea", "e", "sea", 100).arc("e", "pb@sea", "sea", 100)
+    world.arc("pa@sea", "w", "sea", 100).arc("west@sea", "w", "sea", 100).arc("east@sea", "e", "sea", 100).arc(
+        "e", "pb@sea", "sea", 100
+    )
     network, tables = world.network(), world.tables()
     routes = find_routes(network, tables, OPEN, access=open_to(closed=["cape"]))
     legs = routes.legs(["a--b--bulk"])
     assert legs["mode"].tolist() == ["sea", "rail", "sea"]
     assert legs["ports"].tolist() == ["pa;west", "", "east;pb"]
     assert routes.table.set_index("route").at["a--b--bulk", "usd_t"] == pytest.approx(4 * 5 + 4 + 12)
-    assert legs["cost_usd_t"].tolist() == pytest.approx([7, 17, 12])   # unloading belongs to rail; loading and unloading to the last leg
+    assert legs["cost_usd_t"].tolist() == pytest.approx(
+        [7, 17, 12]
+    )  # unloading belongs to rail; loading and unloading to the last leg
 
 
 def test_passages_are_the_sets_of_the_legs():
@@ -218,16 +236,25 @@ def test_no_row_where_there_is_no_way():
 def test_what_opens_a_default_closure_is_searched_afresh():
     """`ice` is closed by default; an access that leaves it open finds the shorter way."""
     world = World(zones=("ice",), default_closed=("ice",)).node("a", "site", "NOR").node("b", "site", "JPN")
-    world.port("pa", "NOR").port("pb", "JPN").arc("a", "pa", "access", 0).arc("b", "pb", "access", 0).node("w", "sea").node("e", "sea")
-    world.arc("pa@sea", "w", "sea", 10).arc("w", "e", "sea", 1000, zones=["ice"]).arc("w", "e", "sea", 3000).arc("e", "pb@sea", "sea", 10)
+    world.port("pa", "NOR").port("pb", "JPN").arc("a", "pa", "access", 0).arc("b", "pb", "access", 0).node(
+        "w", "sea"
+    ).node("e", "sea")
+    world.arc("pa@sea", "w", "sea", 10).arc("w", "e", "sea", 1000, zones=["ice"]).arc("w", "e", "sea", 3000).arc(
+        "e", "pb@sea", "sea", 10
+    )
     network, tables = world.network(), world.tables()
-    km = [find_routes(network, tables, OPEN, access=open_to(closed=closed)).table["length_km"].iloc[0] for closed in (["ice"], [])]
+    km = [
+        find_routes(network, tables, OPEN, access=open_to(closed=closed)).table["length_km"].iloc[0]
+        for closed in (["ice"], [])
+    ]
     assert km == pytest.approx([3020, 1020])
 
 
 def test_lines_run_on_past_the_antimeridian():
     world = World().node("a", "site", "JPN", lon=140, lat=35).node("b", "site", "USA", lon=-120, lat=35)
-    world.port("pa", "JPN", lon=140, lat=35).port("pb", "USA", lon=-120, lat=35).arc("a", "pa", "access", 0).arc("b", "pb", "access", 0)
+    world.port("pa", "JPN", lon=140, lat=35).port("pb", "USA", lon=-120, lat=35).arc("a", "pa", "access", 0).arc(
+        "b", "pb", "access", 0
+    )
     world.node("w", "sea", lon=179, lat=45).arc("pa@sea", "w", "sea", 3500).arc("w", "pb@sea", "sea", 4800)
     routes = find_routes(world.network(), world.tables(), OPEN, access=open_to())
     for route in ("a--b--bulk", "b--a--bulk"):

@@ -14,8 +14,14 @@ from hubplan.data.scenario import MODES, Access
 from hubplan.network.assemble import Network
 
 RATES = {
-    "rail_usd_tkm": 0.04, "road_usd_tkm": 0.2, "sea_usd_tkm": 0.01, "rail_kmh": 40.0, "road_kmh": 60.0, "sea_kmh": 30.0,
-    "capital_cost_share": 0.0, "access_road_factor": 1.3,
+    "rail_usd_tkm": 0.04,
+    "road_usd_tkm": 0.2,
+    "sea_usd_tkm": 0.01,
+    "rail_kmh": 40.0,
+    "road_kmh": 60.0,
+    "sea_kmh": 30.0,
+    "capital_cost_share": 0.0,
+    "access_road_factor": 1.3,
 }
 
 
@@ -35,21 +41,51 @@ class World:
         self.nodes[name] = {"lon": lon, "lat": lat, "country": country, "kind": kind, "ref": ref}
         return self
 
-    def port(self, name: str, country: str, *, lon: float = 0.0, lat: float = 0.0, handling_usd_t: float = 5.0, dwell_h: float = 0.0) -> World:
+    def port(
+        self,
+        name: str,
+        country: str,
+        *,
+        lon: float = 0.0,
+        lat: float = 0.0,
+        handling_usd_t: float = 5.0,
+        dwell_h: float = 0.0,
+    ) -> World:
         """A port and its offing, ``name@sea``, joined by a port arc."""
         self.node(name, "port", country, lon=lon, lat=lat).node(f"{name}@sea", "sea", lon=lon, lat=lat)
         return self.arc(name, f"{name}@sea", "port", 0.0, usd_t=handling_usd_t, hours=dwell_h)
 
     def arc(
-        self, tail: str, head: str, mode: str, km: float, *, usd_t: float = 0.0, hours: float | None = None,
-        zones: Sequence[str] = (), opens: int = 0, gauge: int = 0, assumed: bool = False,
+        self,
+        tail: str,
+        head: str,
+        mode: str,
+        km: float,
+        *,
+        usd_t: float = 0.0,
+        hours: float | None = None,
+        zones: Sequence[str] = (),
+        opens: int = 0,
+        gauge: int = 0,
+        assumed: bool = False,
     ) -> World:
         speed = {"rail": 40.0, "road": 60.0, "access": 60.0, "sea": 30.0}.get(mode, np.inf)
-        self.arcs.append({
-            "tail": tail, "head": head, "mode": mode, "length_km": km, "hours": km / speed if hours is None else hours,
-            "extra_usd_t": usd_t, "gauge_mm": gauge, "name": "", "opens_year": opens, "assumed": assumed, "bridge": False,
-            "zones": tuple(zones),
-        })
+        self.arcs.append(
+            {
+                "tail": tail,
+                "head": head,
+                "mode": mode,
+                "length_km": km,
+                "hours": km / speed if hours is None else hours,
+                "extra_usd_t": usd_t,
+                "gauge_mm": gauge,
+                "name": "",
+                "opens_year": opens,
+                "assumed": assumed,
+                "bridge": False,
+                "zones": tuple(zones),
+            }
+        )
         return self
 
     def network(self) -> Network:
@@ -62,45 +98,84 @@ class World:
         arcs["mode"] = pd.Categorical(arcs["mode"])
         nothing = np.zeros(0)
         return Network(
-            nodes, arcs, self.zones, crosses.reshape(len(arcs), len(self.zones)), np.zeros(len(arcs) + 1, dtype=np.int64), nothing, nothing,
+            nodes,
+            arcs,
+            self.zones,
+            crosses.reshape(len(arcs), len(self.zones)),
+            np.zeros(len(arcs) + 1, dtype=np.int64),
+            nothing,
+            nothing,
         )
 
     def tables(self) -> Any:
-        kinds = {kind: [(name, row) for name, row in self.nodes.items() if row["kind"] == kind] for kind in ("site", "port")}
+        kinds = {
+            kind: [(name, row) for name, row in self.nodes.items() if row["kind"] == kind] for kind in ("site", "port")
+        }
         return SimpleNamespace(
             transport=pd.DataFrame({"parameter": list(self.rates), "value": list(self.rates.values())}),
-            zones=pd.DataFrame({
-                "zone": list(self.zones), "closed_by_default": [zone in self.default_closed for zone in self.zones],
-                "geometry_wkt": [self.zone_shapes.get(zone, "LINESTRING (0 0, 1 1)") for zone in self.zones],
-            }),
-            sites=pd.DataFrame([
-                {"site": name, "name": name.title(), "country": row["country"], "lon": row["lon"], "lat": row["lat"], "aliases": f"old-{name}"}
-                for name, row in kinds["site"]
-            ], columns=["site", "name", "country", "lon", "lat", "aliases"]),
-            ports=pd.DataFrame([
-                {"port": name, "name": name.title(), "country": row["country"], "lon": row["lon"], "lat": row["lat"],
-                 "un_locode": f"{row['country'][:2]}{name[:3].upper()}"}
-                for name, row in kinds["port"]
-            ], columns=["port", "name", "country", "lon", "lat", "un_locode"]),
+            zones=pd.DataFrame(
+                {
+                    "zone": list(self.zones),
+                    "closed_by_default": [zone in self.default_closed for zone in self.zones],
+                    "geometry_wkt": [self.zone_shapes.get(zone, "LINESTRING (0 0, 1 1)") for zone in self.zones],
+                }
+            ),
+            sites=pd.DataFrame(
+                [
+                    {
+                        "site": name,
+                        "name": name.title(),
+                        "country": row["country"],
+                        "lon": row["lon"],
+                        "lat": row["lat"],
+                        "aliases": f"old-{name}",
+                    }
+                    for name, row in kinds["site"]
+                ],
+                columns=["site", "name", "country", "lon", "lat", "aliases"],
+            ),
+            ports=pd.DataFrame(
+                [
+                    {
+                        "port": name,
+                        "name": name.title(),
+                        "country": row["country"],
+                        "lon": row["lon"],
+                        "lat": row["lat"],
+                        "un_locode": f"{row['country'][:2]}{name[:3].upper()}",
+                    }
+                    for name, row in kinds["port"]
+                ],
+                columns=["port", "name", "country", "lon", "lat", "un_locode"],
+            ),
             terminals=pd.DataFrame({"terminal": pd.Series(dtype=object), "port": pd.Series(dtype=object)}),
         )
 
 
 def open_to(
-    *, closed: Sequence[str] = (), excluded: Sequence[str] = (), closed_ports: dict[str, str] | None = None, modes: Sequence[str] = MODES
+    *,
+    closed: Sequence[str] = (),
+    excluded: Sequence[str] = (),
+    closed_ports: dict[str, str] | None = None,
+    modes: Sequence[str] = MODES,
 ) -> Access:
     """An access with these closures."""
     return Access(
-        members=frozenset(), excluded=frozenset(excluded), closed=frozenset(closed), closed_ports=closed_ports or {}, barred_sites={},
-        barred_facilities={}, modes=tuple(modes),
+        members=frozenset(),
+        excluded=frozenset(excluded),
+        closed=frozenset(closed),
+        closed_ports=closed_ports or {},
+        barred_sites={},
+        barred_facilities={},
+        modes=tuple(modes),
     )
 
 
 def strait_world() -> World:
     """Two countries over sea: a short strait and a long way round.
 
-    mine --road 100-- west port --sea 1,000 by the strait, or 1,500 round by s3-- east port --rail 200-- plant. Freight by the strait at
-    the rates above: 20 + 5 + 10 + 5 + 8 = 48 USD/t; round: 53.
+    mine --road 100-- west port --sea 1,000 by the strait, or 1,500 round by s3-- east port --rail 200-- plant. Freight by
+    the strait at the rates above: 20 + 5 + 10 + 5 + 8 = 48 USD/t; round: 53.
     """
     world = World(zones=("strait", "gate"))
     world.node("mine", "site", "AUS").node("r1", "road", "AUS").node("r2", "road", "AUS").port("west", "AUS", lon=10)
