@@ -73,6 +73,9 @@ def bundle(paths: Sequence[Path]) -> list[Stretch]:
     total = np.zeros((2, int(segment.max()) + 1), dtype=np.uint64)  # as seen by one who goes forward, and backward
     for view in (0, 1):
         np.add.at(total[view], segment, marks[(forward ^ (view == 1)).astype(int), route_of])
+    walk = np.repeat(np.arange(len(paths)), counts)
+    first_pass = np.zeros(segment.size, dtype=bool)  # not where a walk passes a segment again
+    first_pass[np.unique(walk * (segment.max() + 1) + segment, return_index=True)[1]] = True
     users = _Users(segment, route_of, forward)
 
     drawn = np.zeros(total.shape[1], dtype=bool)
@@ -80,7 +83,7 @@ def bundle(paths: Sequence[Path]) -> list[Stretch]:
     for path, first, count in zip(paths, np.cumsum([0, *counts[:-1]]), counts, strict=True):
         here = segment[first : first + count]
         seen = total[(~forward[first : first + count]).astype(int), here]
-        fresh = ~drawn[here] & _first(here)
+        fresh = ~drawn[here] & first_pass[first : first + count]
         cuts = np.flatnonzero((seen[1:] != seen[:-1]) | (fresh[1:] != fresh[:-1])) + 1
         for start, stop in zip([0, *cuts], [*cuts, count], strict=True):
             if start < stop and fresh[start]:
@@ -90,13 +93,6 @@ def bundle(paths: Sequence[Path]) -> list[Stretch]:
                 stretches.append(Stretch(path.mode, lon, path.lat[start : stop + 1], names[0], names[1]))
         drawn[here] = True
     return stretches
-
-
-def _first(segments: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Say of each segment whether the walk has not passed it before."""
-    first = np.zeros(segments.size, dtype=bool)
-    first[np.unique(segments, return_index=True)[1]] = True
-    return first
 
 
 def _corners(path: Path) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -10,9 +10,10 @@ import shapely
 from numpy.typing import NDArray
 
 from hubplan.views.basemap import land_rings, read_land
-from hubplan.views.mapspec import Line, MapSpec, Site
+from hubplan.views.mapspec import Flow, MapSpec, Site
 from hubplan.views.markup import Markup, join, tag
 from hubplan.views.polyline import decode
+from hubplan.views.words import short_name
 
 Points = NDArray[np.float64]
 Look = dict[str, str | float]
@@ -23,6 +24,7 @@ _SOUTH, _NORTH = -56.0, 76.0
 _LAND_TOLERANCE = 0.2  # degrees, at a width where a degree is under 3 px
 _SMALLEST = 0.4  # square degrees: islands below it are not drawn
 _DASHES = {"sea": "none", "rail": "0.1 5"}
+_ROAD_DASH = "5 4"
 
 
 def map_svg(spec: MapSpec, *, period: int = -1, width: int = 1040) -> Markup:
@@ -44,7 +46,7 @@ def map_svg(spec: MapSpec, *, period: int = -1, width: int = 1040) -> Markup:
         tag("rect", width=width, height=frame.height, fill=_SEA),
         *_land(spec, frame),
         *(part for zone in spec.zones if zone.closed for ring in zone.rings for part in _area(ring, frame)),
-        *(part for line in spec.lines for part in _line(line, used, spec, period, frame)),
+        *_lines(spec, used, period, frame),
         *_passages(spec, used, frame),
         *(part for site in sorted(sites, key=lambda s: -s.size_t_yr[period]) for part in _site(site, period, frame)),
         *_labels(sites, period, frame),
@@ -113,42 +115,58 @@ def _area(ring: str, frame: _Frame) -> list[Markup]:
     return [tag("path", d=_path(points, closed=True), **look) for points in frame.copies(*decode(ring))]
 
 
-def _used(spec: MapSpec, period: int) -> frozenset[int]:
-    return frozenset(i for i, flow in enumerate(spec.flows) if flow.t_yr[period] > 0)
+def _used(spec: MapSpec, period: int) -> Mapping[int, list[Flow]]:
+    """Give the flows of each way in use."""
+    used: dict[int, list[Flow]] = {}
+    for flow in spec.flows:
+        if flow.t_yr[period] > 0:
+            used.setdefault(flow.way, []).append(flow)
+    return used
 
 
-def _line(line: Line, used: frozenset[int], spec: MapSpec, period: int, frame: _Frame) -> list[Markup]:
-    """Draw a stretch: the largest class of cargo at the bottom, the others narrower on top of it."""
-    load: dict[str, float] = {}
-    for i in (*line.along, *line.against):
-        if i in used:
-            flow = spec.flows[i]
-            load[flow.form] = load.get(flow.form, 0.0) + flow.t_yr[period]
-    if not load:
-        return []
-    most = max(sum(flow.t_yr[period] for flow in spec.flows), 1e-9)
+def _lines(spec: MapSpec, used: Mapping[int, list[Flow]], period: int, frame: _Frame) -> list[Markup]:
+    """Draw all stretches, those of one look as one path: white below, then the wide, then the narrow on top of them."""
+    most = max((sum(flow.t_yr[period] for flow in flows) for flows in used.values()), default=1.0)
     colour = {form.id: form.colour for form in spec.forms}
-    shapes = []
-    for points in frame.copies(*decode(line.line)):
-        path = _path(points, closed=False)
+    casing: dict[float, list[str]] = {}
+    strokes: dict[tuple[float, str, str], list[str]] = {}
+    for line in spec.lines:
+        load: dict[str, float] = {}
+        for way in (*line.along, *line.against):
+            for flow in used.get(way, ()):
+                load[flow.form] = load.get(flow.form, 0.0) + flow.t_yr[period]
+        paths = [_path(_simple(points), closed=False) for points in frame.copies(*decode(line.line))] if load else []
         above = sum(load.values())
-        for form, t in sorted(load.items(), key=lambda item: -item[1]):
-            look: Look = {"d": path, "fill": "none", "stroke_linejoin": "round", "stroke_linecap": "round"}
-            width = 1.1 + 7.0 * float(np.sqrt(above / most))
-            if above == sum(load.values()):
-                shapes.append(
-                    tag("path", stroke="#fff", stroke_opacity=0.8, stroke_width=round(width + 1.4, 2), **look)
-                )
-            dash = _DASHES.get(line.mode, "5 4")
-            if dash == "5 4":
-                look["stroke_linecap"] = "butt"
-            shapes.append(tag("path", stroke=colour[form], stroke_width=round(width, 2), stroke_dasharray=dash, **look))
+        for n, (form, t) in enumerate(sorted(load.items(), key=lambda item: -item[1])):
+            width = min(0.5 + round(8.0 * float(np.sqrt(above / most))) / 2, 6.0)
+            if n == 0:
+                casing.setdefault(width + 1.2, []).extend(paths)
+            strokes.setdefault((-width, colour[form], _DASHES.get(line.mode, _ROAD_DASH)), []).extend(paths)
             above -= t
+    shapes = [
+        tag("path", d="".join(casing[width]), fill="none", stroke="#fff", stroke_opacity=0.8, stroke_width=width)
+        for width in sorted(casing, reverse=True)
+    ]
+    for width, stroke, dash in sorted(strokes):
+        cap = "butt" if dash == _ROAD_DASH else "round"
+        look: Look = {
+            "stroke_width": -width,
+            "stroke_dasharray": dash,
+            "stroke_linecap": cap,
+            "stroke_linejoin": "round",
+        }
+        shapes.append(tag("path", d="".join(strokes[width, stroke, dash]), fill="none", stroke=stroke, **look))
     return shapes
 
 
-def _passages(spec: MapSpec, used: frozenset[int], frame: _Frame) -> list[Markup]:
-    passed = {zone for i in used for zone in spec.flows[i].zones}
+def _simple(points: Points) -> Points:
+    """Drop what is finer than half a pixel."""
+    kept: Points = shapely.get_coordinates(shapely.simplify(shapely.linestrings(points), 0.4))
+    return kept
+
+
+def _passages(spec: MapSpec, used: Mapping[int, list[Flow]], frame: _Frame) -> list[Markup]:
+    passed = {zone for way in used for zone in spec.ways[way].zones}
     marks = []
     for zone in spec.zones:
         if not (zone.closed or zone.id in passed) or not _SOUTH < zone.lat < _NORTH:
@@ -168,7 +186,7 @@ def _passages(spec: MapSpec, used: frozenset[int], frame: _Frame) -> list[Markup
                     stroke_width=1.4,
                 )
             )
-            marks.append(_text(x + 8, y + 3, zone.name, fill="#8c1d18", size=8.5))
+            marks.append(_text(x + 8, y + 3, short_name(zone.name), fill="#8c1d18", size=8.5))
     return marks
 
 
@@ -201,13 +219,14 @@ def _labels(sites: Sequence[Site], period: int, frame: _Frame) -> list[Markup]:
     labels = []
     for site in sorted(sites, key=lambda s: (not s.new[period], -s.size_t_yr[period])):
         x, y = frame.point(site.lon, site.lat)
-        w = 5.2 * len(site.name)
+        name = short_name(site.name)
+        w = 5.2 * len(name)
         for left, base in ((x + 9, y + 3), (x - 9 - w, y + 3), (x - w / 2, y - 9), (x - w / 2, y + 15)):
             box = (left, base - 8, left + w, base + 2)
             clear = all(box[0] > b[2] or box[2] < b[0] or box[1] > b[3] or box[3] < b[1] for b in taken)
             if clear and box[0] > 2 and box[2] < frame.width - 2:
                 taken.append(box)
-                labels.append(_text(left, base, site.name))
+                labels.append(_text(left, base, name))
                 break
     return labels
 

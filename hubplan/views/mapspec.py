@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 CREDITS = (
@@ -24,23 +24,12 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Flow:
-    """One cargo between two places by one route.
-
-    Parameters
-    ----------
-    t_yr
-        Tonnes a year in each period.
-    zones
-        Ids of the straits and zones it passes.
-    """
+class Way:
+    """A route from end to end; `zones` and `ports` are ids, `usd_t` is freight."""
 
     route: str
-    form: str
-    commodity: str
     origin: str
     destination: str
-    t_yr: tuple[float, ...]
     length_km: float
     days: float
     usd_t: float
@@ -49,8 +38,18 @@ class Flow:
 
 
 @dataclass(frozen=True)
+class Flow:
+    """One cargo on one way (by position), in tonnes a year in each period."""
+
+    way: int
+    form: str
+    commodity: str
+    t_yr: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Line:
-    """A stretch of the network, with the flows (by position) that pass it along, and against, its vertices."""
+    """A stretch of the network, with the ways (by position) that pass it along, and against, its vertices."""
 
     mode: str
     line: str
@@ -60,10 +59,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Detail:
-    """One line of what is known of a site: a value for each period."""
+    """One line of what is known of a site.
+
+    Parameters
+    ----------
+    used, size
+        By period: so much of so much, in t/yr; both empty when `label` says all.
+    none
+        What stands for a size of 0.
+    """
 
     label: str
-    values: tuple[str, ...]
+    used: tuple[float, ...] = ()
+    size: tuple[float, ...] = ()
+    none: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +132,7 @@ class MapSpec:
     sentence: str
     periods: tuple[str, ...]
     forms: tuple[Form, ...]
+    ways: tuple[Way, ...]
     flows: tuple[Flow, ...]
     lines: tuple[Line, ...]
     sites: tuple[Site, ...]
@@ -132,5 +142,28 @@ class MapSpec:
     credits: tuple[str, ...] = CREDITS
 
     def as_plain(self) -> dict[str, Any]:
-        """Give the spec as JSON values."""
-        return asdict(self)
+        """Give the spec as JSON values; rows of one kind become columns, which are shorter."""
+        plain = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        words = dict.fromkeys(
+            word for way in self.ways for word in (way.origin, way.destination, *way.zones, *way.ports)
+        )
+        number = {word: i for i, word in enumerate(words)}
+        ways = plain["ways"] or {"route": []}
+        del ways["route"]
+        for name in ("origin", "destination", "zones", "ports"):
+            ways[name] = [
+                [number[word] for word in value] if isinstance(value, list) else number[value]
+                for value in ways.get(name, [])
+            ]
+        return {**plain, "ways": ways, "words": list(words)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        if value and is_dataclass(value[0]):
+            names = [field.name for field in fields(value[0])]
+            return {name: [_plain(getattr(row, name)) for row in value] for name in names}
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value

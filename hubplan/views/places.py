@@ -2,99 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import shapely
 
 from hubplan.data.scenario import Access
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
-from hubplan.views.mapspec import Detail, Flow, Site, Zone
+from hubplan.views.mapspec import Detail, Site, Way, Zone
 from hubplan.views.polyline import encode, unwrap
-from hubplan.views.tables import rows_of
+from hubplan.views.tables import country_names, product_names, rows_of
 from hubplan.views.ways import short
 from hubplan.views.words import STAGE_WORDS
 
 
 def plan_sites(plan: Plan, tables: Tables, years: Mapping[int, float]) -> tuple[Site, ...]:
     """Mark the mines, plants and markets of a plan; `years` is the length of each period."""
-    product = dict(zip(tables.commodities["commodity"], tables.commodities["name"], strict=True))
-    country = dict(zip(tables.countries["country"], tables.countries["name"], strict=True))
-    place = {row.site: row for row in rows_of(plan.sites)}
-    old = (False,) * len(years)
-    sites = []
-    for site, group in plan.hubs.groupby("site"):
-        details, size, new = _hub_details(group, years)
-        kind = "mine" if set(group["stage"]) <= {"mine"} else "plant"
-        sites.append((place[site], kind, size, new, details))
-    for site, group in plan.demand.groupby("market"):
-        details, size = _market_details(group, years, product)
-        sites.append((place[site], "market", size, old, details))
+    product, country = product_names(tables), country_names(tables)
+    place = {str(row.site): row for row in rows_of(plan.sites)}
+    plants: dict[str, dict[str, dict[int, Any]]] = {}
+    for row in rows_of(plan.hubs):
+        plants.setdefault(row.site, {}).setdefault(row.facility, {})[row.period] = row
+    markets: dict[str, dict[str, dict[int, list[float]]]] = {}
+    for row in rows_of(plan.demand):
+        told = markets.setdefault(row.market, {}).setdefault(row.product, {}).setdefault(row.period, [0.0, 0.0])
+        told[0] += row.served_t / years[row.period]
+        told[1] += row.demand_t / years[row.period]
+    marks = [(site, *_plant(facilities, years)) for site, facilities in sorted(plants.items())]
+    marks += [(site, *_market(products, years, product)) for site, products in sorted(markets.items())]
     return tuple(
         Site(
-            at.site,
-            kind,
-            at.name,
-            country.get(at.country, at.country),
-            float(at.lon),
-            float(at.lat),
-            size,
-            new,
-            details,
+            id=site,
+            kind=kind,
+            name=str(place[site].name),
+            country=country.get(place[site].country, place[site].country),
+            lon=float(place[site].lon),
+            lat=float(place[site].lat),
+            size_t_yr=size,
+            new=new,
+            details=details,
         )
-        for at, kind, size, new, details in sites
+        for site, kind, size, new, details in marks
     )
 
 
-def _hub_details(
-    group: pd.DataFrame, years: Mapping[int, float]
-) -> tuple[tuple[Detail, ...], tuple[float, ...], tuple[bool, ...]]:
-    details, size, new = [], np.zeros(len(years)), np.zeros(len(years), dtype=bool)
-    facilities = [rows for _, rows in group.groupby("facility")]
-    for rows in sorted(facilities, key=lambda rows: _stage_rank(str(rows["stage"].iloc[0]))):
-        by_period = rows.set_index("period").reindex(list(years))
-        used = (by_period["throughput_t"].fillna(0.0) / np.array(list(years.values()))).to_numpy()
-        capacity = by_period["capacity_t_yr"].fillna(0.0).to_numpy()
-        is_new = bool(rows["is_new"].any())
-        size += used
-        new |= is_new & (capacity > 0)
-        what = STAGE_WORDS[str(rows["stage"].iloc[0])] + (" (new)" if is_new else "")
-        values = tuple(
-            f"{u:,.0f} of {c:,.0f} t/yr" if c > 0 else "not yet" for u, c in zip(used, capacity, strict=True)
+Look = tuple[str, tuple[float, ...], tuple[bool, ...], tuple[Detail, ...]]
+
+
+def _plant(facilities: Mapping[str, Mapping[int, Any]], years: Mapping[int, float]) -> Look:
+    """Tell of the facilities of one site: kind, tonnes a year through all of them, whether any is new, and each in turn."""
+    rank = list(STAGE_WORDS)
+    details, size, new, stages = [], dict.fromkeys(years, 0.0), dict.fromkeys(years, False), set()
+    rows = [facilities[name] for name in sorted(facilities)]
+    for by_period in sorted(rows, key=lambda found: rank.index(next(iter(found.values())).stage)):
+        first = next(iter(by_period.values()))
+        is_new = any(row.is_new for row in by_period.values())
+        used = {p: by_period[p].throughput_t / n if p in by_period else 0.0 for p, n in years.items()}
+        room = {p: by_period[p].capacity_t_yr if p in by_period else 0.0 for p in years}
+        for period in years:
+            size[period] += used[period]
+            new[period] |= is_new and room[period] > 0
+        stages.add(first.stage)
+        what = STAGE_WORDS[first.stage] + (" (new)" if is_new else "")
+        details.append(Detail(what, _rounded(used.values()), _rounded(room.values()), "not yet"))
+    kind = "mine" if stages == {"mine"} else "plant"
+    return kind, _rounded(size.values()), tuple(new.values()), tuple(details)
+
+
+def _market(
+    products: Mapping[str, Mapping[int, Sequence[float]]], years: Mapping[int, float], names: Mapping[str, str]
+) -> Look:
+    """Tell of one market: what is served of what is asked for, by product."""
+    nothing = (0.0, 0.0)
+    details = [
+        Detail(
+            f"{names[what]} served",
+            _rounded(told.get(period, nothing)[0] for period in years),
+            _rounded(told.get(period, nothing)[1] for period in years),
+            "no demand",
         )
-        details.append(Detail(what, values))
-    return tuple(details), tuple(short(v) for v in size), tuple(bool(v) for v in new)
+        for what, told in sorted(products.items())
+    ]
+    size = _rounded(sum(told.get(period, nothing)[0] for told in products.values()) for period in years)
+    return "market", size, (False,) * len(years), tuple(details)
 
 
-def _stage_rank(stage: str) -> int:
-    return list(STAGE_WORDS).index(stage)
+def _rounded(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(short(value) for value in values)
 
 
-def _market_details(
-    group: pd.DataFrame, years: Mapping[int, float], product: Mapping[str, str]
-) -> tuple[tuple[Detail, ...], tuple[float, ...]]:
-    length = np.array(list(years.values()))
-    details = []
-    for what, rows in group.groupby("product"):
-        by_period = rows.groupby("period")[["served_t", "demand_t"]].sum().reindex(list(years), fill_value=0.0)
-        served, asked = by_period["served_t"].to_numpy() / length, by_period["demand_t"].to_numpy() / length
-        values = tuple(
-            f"{s:,.0f} of {a:,.0f} t/yr served" if a > 0 else "no demand" for s, a in zip(served, asked, strict=True)
-        )
-        details.append(Detail(product.get(str(what), str(what)), values))
-    served = group.groupby("period")["served_t"].sum().reindex(list(years), fill_value=0.0).to_numpy() / length
-    return tuple(details), tuple(short(v) for v in served)
-
-
-def called_ports(flows: Sequence[Flow], tables: Tables, periods: int) -> tuple[Site, ...]:
-    """Mark the ports where the flows call."""
-    called = {port for flow in flows for port in flow.ports}
+def called_ports(ways: Sequence[Way], tables: Tables, periods: int) -> tuple[Site, ...]:
+    """Mark the ports of call."""
+    called = {port for way in ways for port in way.ports}
     rows = tables.ports[tables.ports["port"].isin(called)]
     return tuple(
-        _still(row.port, "port", row.name, row, Detail("UN/LOCODE", (row.un_locode or "unknown",) * periods))
+        _still(row.port, "port", row.name, row, Detail(f"UN/LOCODE {row.un_locode or 'unknown'}"), periods)
         for row in rows_of(rows)
     )
 
@@ -105,17 +108,16 @@ def barred_sites(access: Access, tables: Tables, periods: int) -> tuple[Site, ..
     sites = []
     for row in rows_of(tables.ports[tables.ports["port"].isin(list(closed))]):
         if row.country not in access.excluded:
-            detail = Detail(f"barred: {closed[row.port]}", ("",) * periods)
-            sites.append(_still(row.port, "barred", f"{row.name} (port)", row, detail))
+            sites.append(_still(row.port, "barred", f"{row.name} (port)", row, Detail(closed[row.port]), periods))
     reasons = barred_places(access, tables)
     for row in rows_of(tables.sites[tables.sites["site"].isin(list(reasons))]):
-        sites.append(_still(row.site, "barred", row.name, row, Detail(f"barred: {reasons[row.site]}", ("",) * periods)))
+        sites.append(_still(row.site, "barred", row.name, row, Detail(reasons[row.site]), periods))
     return tuple(sites)
 
 
-def _still(site: str, kind: str, name: str, place: Any, detail: Detail) -> Site:
+def _still(site: str, kind: str, name: str, place: Any, detail: Detail, periods: int) -> Site:
     """Mark a place that is the same in every period."""
-    idle, old = (0.0,) * len(detail.values), (False,) * len(detail.values)
+    idle, old = (0.0,) * periods, (False,) * periods
     return Site(site, kind, name, place.country, float(place.lon), float(place.lat), idle, old, (detail,), True)
 
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from hubplan.data.scenario import Access, Scenario, resolve_access
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
-from hubplan.views.mapspec import Flow, Form, MapSpec, Site
+from hubplan.views.mapspec import Flow, Form, MapSpec, Site, Way
 from hubplan.views.places import barred_sites, called_ports, country_tints, map_zones, plan_sites
 from hubplan.views.polyline import unwrap
 from hubplan.views.tables import country_names, rows_of
-from hubplan.views.ways import bundle_lines, frame_view, leg_totals, plan_flows
+from hubplan.views.ways import WHOLE_WORLD, bundle_lines, frame_view, leg_totals, plan_flows
 from hubplan.views.words import FORM_COLOURS, FORM_WORDS, counted, plan_sentence
 
 _WAY_COLOURS = ("carbonate", "metal", "magnet", "oxide", "concentrate", "recycled")
@@ -34,8 +34,8 @@ def plan_map(plan: Plan, tables: Tables) -> MapSpec:
         Names, ports, zones and countries.
     """
     years = dict(zip(plan.periods["period"].astype(int), plan.periods["years"].astype(float), strict=True))
-    flows, positions = plan_flows(plan, tables, years)
-    lines = bundle_lines(plan.routes, positions)
+    ways, flows = plan_flows(plan, tables, years)
+    lines = bundle_lines(plan.routes, ways)
     sites = plan_sites(plan, tables, years)
     used = {flow.form for flow in flows}
     return MapSpec(
@@ -43,12 +43,13 @@ def plan_map(plan: Plan, tables: Tables) -> MapSpec:
         sentence=plan_sentence(plan),
         periods=tuple(str(period) for period in years),
         forms=tuple(Form(form, FORM_WORDS[form], FORM_COLOURS[form]) for form in FORM_WORDS if form in used),
+        ways=ways,
         flows=flows,
         lines=lines,
-        sites=(*sites, *called_ports(flows, tables, len(years)), *barred_sites(plan.access, tables, len(years))),
+        sites=(*sites, *called_ports(ways, tables, len(years)), *barred_sites(plan.access, tables, len(years))),
         zones=map_zones(tables, plan.access.closed),
         tints=country_tints(plan.access.members, plan.access.excluded),
-        view=frame_view(plan.routes, positions, sites),
+        view=frame_view(lines, flows, sites),
     )
 
 
@@ -75,7 +76,8 @@ def route_map(
         Route to what it is called; by default the route's own id.
     """
     called = {**_names(tables.ports, "port"), **_names(tables.sites, "site")}
-    forms, flows = [], []
+    forms: list[Form] = []
+    ways: list[Way] = []
     sites: dict[str, Site] = {}
     for position, (route, total) in enumerate(leg_totals(legs).items()):
         own = legs[legs["route"] == route].sort_values("leg")
@@ -84,23 +86,25 @@ def route_map(
         origin, destination = (called.get(end, end) for end in ends)
         name = (names or {}).get(route, route)
         forms.append(Form(route, name, FORM_COLOURS[_WAY_COLOURS[position % len(_WAY_COLOURS)]]))
-        flows.append(Flow(route, route, name, origin, destination, (1.0,), **vars(total)))
+        ways.append(Way(route, origin, destination, **vars(total)))
         sites[origin] = _end(origin, "mine", shapely.get_coordinates(drawn.iloc[0])[0])
         sites[destination] = _end(destination, "market", shapely.get_coordinates(drawn.iloc[-1])[-1])
-    positions = {flow.route: [i] for i, flow in enumerate(flows)}
-    best = flows[0]
+    flows = tuple(Flow(i, form.id, form.name, (1.0,)) for i, form in enumerate(forms))
+    drawn_lines = bundle_lines(lines, ways)
+    best = ways[0]
     facts = f"{best.length_km:,.0f} km, {best.days:,.1f} days, {best.usd_t:,.0f} USD a tonne"
     return MapSpec(
         title=title or f"{best.origin} to {best.destination}",
-        sentence=facts if len(flows) == 1 else f"{counted(len(flows), 'way')}; the first is {facts}",
+        sentence=facts if len(ways) == 1 else f"{counted(len(ways), 'way')}; the first is {facts}",
         periods=("",),
         forms=tuple(forms),
-        flows=tuple(flows),
-        lines=bundle_lines(lines, positions),
-        sites=(*sites.values(), *called_ports(flows, tables, 1)),
+        ways=tuple(ways),
+        flows=flows,
+        lines=drawn_lines,
+        sites=(*sites.values(), *called_ports(ways, tables, 1)),
         zones=map_zones(tables, access.closed),
         tints=country_tints(access.members, access.excluded),
-        view=frame_view(lines, positions, tuple(sites.values())),
+        view=frame_view(drawn_lines, flows, tuple(sites.values())),
     )
 
 
@@ -132,12 +136,13 @@ def world_map(scenario: Scenario, tables: Tables) -> MapSpec:
         sentence="",
         periods=("today",),
         forms=(),
+        ways=(),
         flows=(),
         lines=(),
         sites=(*sites, *barred_sites(access, tables, 1)),
         zones=map_zones(tables, access.closed),
         tints=country_tints(access.members, access.excluded),
-        view=(-30.0, -50.0, 330.0, 70.0),
+        view=WHOLE_WORLD,
     )
 
 

@@ -11,7 +11,7 @@ from hubplan.data.tables import Tables
 from hubplan.results.exposure import ON_SITE
 from hubplan.results.plan import Plan
 from hubplan.routing.routes import Routes
-from hubplan.views.mapspec import Flow, Form, MapSpec, Site
+from hubplan.views.mapspec import Flow, Form, MapSpec, Site, Way
 from hubplan.views.places import barred_sites, called_ports, country_tints, map_zones
 from hubplan.views.planmap import plan_map
 from hubplan.views.tables import country_names, product_names, rows_of
@@ -112,25 +112,15 @@ def _supply_map(
     names, product, totals = country_names(tables), product_names(tables), leg_totals(legs)
     form = {str(row.commodity): str(row.form) for row in rows_of(tables.commodities)}
     mine = {str(row.mine): row for row in rows_of(mines)}
+    ways: list[Way] = []
     flows: list[Flow] = []
     for row in rows_of(best):
-        what = str(mine[row.origin].product)
-        capacity = float(mine[row.origin].capacity_reo_t_yr)
-        load = capacity if capacity == capacity else 1.0
+        what, capacity = str(mine[row.origin].product), float(mine[row.origin].capacity_reo_t_yr)
+        load = (capacity if capacity == capacity else 1.0,)
+        flows.append(Flow(len(ways), FORM_OF[form[what]], product[what], load))
         ends = (str(place[row.origin].name), str(place[row.destination].name))
-        way = vars(totals[row.route])
-        flows.append(
-            Flow(
-                form=FORM_OF[form[what]],
-                commodity=product[what],
-                origin=ends[0],
-                destination=ends[1],
-                t_yr=(load,),
-                route=row.route,
-                **way,
-            )
-        )
-    positions = {flow.route: [i] for i, flow in enumerate(flows)}
+        ways.append(Way(row.route, *ends, **vars(totals[row.route])))
+    drawn = bundle_lines(lines, ways)
     ends_of = [(site, "mine") for site in best["origin"]] + [
         (site, "plant") for site in dict.fromkeys(best["destination"])
     ]
@@ -154,10 +144,11 @@ def _supply_map(
         sentence="No plan yet: each standing mine, and the standing plant it reaches most cheaply. Solve to plan.",
         periods=("today",),
         forms=tuple(Form(form, FORM_WORDS[form], FORM_COLOURS[form]) for form in FORM_WORDS if form in used),
+        ways=tuple(ways),
         flows=tuple(flows),
-        lines=bundle_lines(lines, positions),
-        sites=(*sites, *called_ports(flows, tables, 1), *barred_sites(access, tables, 1)),
+        lines=drawn,
+        sites=(*sites, *called_ports(ways, tables, 1), *barred_sites(access, tables, 1)),
         zones=map_zones(tables, access.closed),
         tints=country_tints(access.members, access.excluded),
-        view=frame_view(lines, positions, sites),
+        view=frame_view(drawn, flows, sites),
     )

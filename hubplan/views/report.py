@@ -20,14 +20,18 @@ from hubplan.views.tables import (
     demand_table,
     hub_table,
     last_period,
+    list_hubs,
+    place_table,
     rows_of,
     stage_table,
     unmet_table,
     years_of,
 )
-from hubplan.views.words import STAGE_WORDS, counted, gap_words, listed, money, percent
+from hubplan.views.words import counted, gap_words, listed, money, percent, short_name
 
 _FULL = 0.99  # share of usable capacity from which a stage counts as full
+_NEARLY_ALL = 0.95
+_NAMED = 6  # places named in the answer
 _LONGEST = 12  # rows of unmet demand that are written out
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -84,23 +88,36 @@ def _question(plan: Plan, tables: Tables) -> str:
 
 
 def _answer(plan: Plan, tables: Tables) -> str:
-    new = hub_table(plan, tables, new=True)
-    plants = new[new["Stage"] != STAGE_WORDS["mine"]]
-    mines = len(new) - len(plants)
-    last = last_period(plan)
-    served = key_figures(plan, tables)[0]
-    if plants.empty:
-        build = "Build nothing new"
-    else:
-        places = plants.groupby("Place", sort=False)["Stage"].agg(lambda s: listed(sorted(set(s)), most=3))
-        where = listed([f"{place} ({what})" for place, what in places.items()], most=6)
-        build = f"Build {counted(len(plants), 'plant')} at {counted(plants['Place'].nunique(), 'place')}: {where}"
-    more = f", and open {counted(mines, 'mine')}" if mines else ""
-    capital = money(float(new["Capital, M USD"].sum()) * 1e6)
+    hubs = [hub for hub in list_hubs(plan) if hub.new]
+    plants, mines = [hub for hub in hubs if hub.stage != "mine"], [hub for hub in hubs if hub.stage == "mine"]
+    build = "Build nothing new"
+    if plants:
+        spent: dict[str, float] = {}
+        for hub in plants:
+            spent[hub.site] = spent.get(hub.site, 0.0) + hub.capex_usd
+        name = {hub.site: short_name(hub.name) for hub in plants}
+        largest = [name[site] for site in sorted(spent, key=lambda site: (-spent[site], site))]
+        places = counted(len(spent), "place")
+        build = f"Build {counted(len(plants), 'plant')} at {places}, the largest by cost {listed(largest[:_NAMED])}"
+        if len(spent) == 1:
+            build = f"Build {counted(len(plants), 'plant')} at {largest[0]}"
+    more = f", and open {counted(len(mines), 'mine')}" if mines else ""
+    capital = money(sum(hub.capex_usd for hub in hubs))
+    served = listed([f"{percent(share)} in {period}" for period, share in _milestones(plan)])
     return (
-        f"{build}{more}, for {capital} of capital. That serves {served.value} of demand in {last}. "
+        f"{build}{more}, for {capital} of capital. That serves {served} of the demand by weight. "
         f"In cost this plan is {gap_words(plan.status, plan.gap_share)}."
     )
+
+
+def _milestones(plan: Plan) -> list[tuple[int, float]]:
+    """Give the share served in the first period, the first after it that serves nearly all, and the last."""
+    sums = plan.demand.groupby("period")[["demand_t", "served_t"]].sum()
+    shares = [(int(p), float(s / d)) for p, d, s in sums.itertuples() if d > 0]
+    if len(shares) < 2:
+        return shares
+    nearly = next((item for item in shares[1:-1] if item[1] >= _NEARLY_ALL), None)
+    return [shares[0], *([nearly] if nearly else []), shares[-1]]
 
 
 def _cards(plan: Plan, tables: Tables) -> Markup:
@@ -129,19 +146,17 @@ def _map(plan: Plan, tables: Tables) -> Markup:
 
 
 def _hubs(plan: Plan, tables: Tables) -> list[Markup]:
-    new, old = hub_table(plan, tables, new=True), hub_table(plan, tables, new=False)
-    parts = [tag("h2", f"What to build, where, how large, when (capacity and use in {last_period(plan)})")]
-    parts.append(
-        _table(new) if len(new) else tag("p", "Nothing: what stands and is under construction is used as it is.")
-    )
+    places, last = place_table(plan, tables), last_period(plan)
+    parts = [tag("h2", f"What to build, where, how large, when (capacity in {last})")]
+    if len(places):
+        new = hub_table(plan, tables, new=True)
+        parts += [_table(places), tag("details", tag("summary", f"The same by stage, with use in {last}"), _table(new))]
+    else:
+        parts.append(tag("p", "Nothing: what stands and is under construction is used as it is."))
+    old = hub_table(plan, tables, new=False)
     if len(old):
-        parts.append(
-            tag(
-                "details",
-                tag("summary", f"{len(old)} mines and plants used as they are, or as already planned"),
-                _table(old),
-            )
-        )
+        summary = tag("summary", f"{len(old)} mines and plants used as they are, or as already planned")
+        parts.append(tag("details", summary, _table(old)))
     return parts
 
 

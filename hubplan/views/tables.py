@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
-from hubplan.views.words import SECTOR_WORDS, STAGE_WORDS
+from hubplan.views.words import SECTOR_WORDS, STAGE_WORDS, short_name
 
 _TRACE_T = 0.5  # tonnes a year below which demand counts as served
 
@@ -39,6 +40,48 @@ def last_period(plan: Plan) -> int:
     return max(years_of(plan))
 
 
+@dataclass(frozen=True)
+class Hub:
+    """A facility over the whole plan; capacity and use in the last period, in t/yr."""
+
+    facility: str
+    site: str
+    name: str
+    country: str
+    stage: str
+    new: bool
+    built: tuple[int, ...]
+    capacity_t_yr: float
+    used_t_yr: float
+    capex_usd: float
+
+
+def list_hubs(plan: Plan) -> list[Hub]:
+    """List the facilities that stand and, unless they are new, are used in the last period; by stage, the largest first."""
+    last, length = last_period(plan), years_of(plan)[last_period(plan)]
+    rows: dict[str, list[Any]] = {}
+    for row in rows_of(plan.hubs.sort_values("period", kind="stable")):
+        rows.setdefault(row.facility, []).append(row)
+    hubs = [
+        Hub(
+            facility=facility,
+            site=found[0].site,
+            name=found[0].name,
+            country=found[0].country,
+            stage=found[0].stage,
+            new=any(row.is_new for row in found),
+            built=tuple(int(row.period) for row in found if row.built_t_yr > 0),
+            capacity_t_yr=sum(row.capacity_t_yr for row in found if row.period == last),
+            used_t_yr=sum(row.throughput_t for row in found if row.period == last) / length,
+            capex_usd=sum(row.capex_usd for row in found),
+        )
+        for facility, found in rows.items()
+    ]
+    rank = list(STAGE_WORDS)
+    hubs.sort(key=lambda hub: (rank.index(hub.stage), -hub.capacity_t_yr, hub.facility))
+    return [hub for hub in hubs if (hub.capacity_t_yr if hub.new else hub.used_t_yr) > 0]
+
+
 def hub_table(plan: Plan, tables: Tables, *, new: bool) -> pd.DataFrame:
     """List the plants a plan builds, or those it uses as they are.
 
@@ -48,29 +91,50 @@ def hub_table(plan: Plan, tables: Tables, *, new: bool) -> pd.DataFrame:
         ``Place``, ``Country``, ``Stage``, ``Built`` (years, when new), ``Capacity, t/yr`` and ``Used, t/yr`` in the
         last period, ``Capital, M USD`` (when new); the largest first within a stage.
     """
-    last, length = last_period(plan), years_of(plan)[last_period(plan)]
-    names, rank = country_names(tables), list(STAGE_WORDS)
-    rows = []
-    for _, group in plan.hubs[plan.hubs["is_new"] == new].groupby("facility"):
-        now = group[group["period"] == last]
-        capacity, used = float(now["capacity_t_yr"].sum()), float(now["throughput_t"].sum()) / length
-        built = [int(p) for p, t in zip(group["period"], group["built_t_yr"], strict=True) if t > 0]
-        if (new and capacity <= 0) or (not new and used <= 0):
-            continue
-        first = next(rows_of(group))
-        row = {
-            "Place": first.name,
-            "Country": names.get(first.country, first.country),
-            "Stage": STAGE_WORDS[first.stage],
-            "Built": ", ".join(str(year) for year in sorted(built)),
-            "Capacity, t/yr": capacity,
-            "Used, t/yr": used,
-            "Capital, M USD": float(group["capex_usd"].sum()) / 1e6,
+    names = country_names(tables)
+    rows = [
+        {
+            "Place": short_name(hub.name),
+            "Country": names.get(hub.country, hub.country),
+            "Stage": STAGE_WORDS[hub.stage],
+            "Built": ", ".join(str(year) for year in hub.built),
+            "Capacity, t/yr": hub.capacity_t_yr,
+            "Used, t/yr": hub.used_t_yr,
+            "Capital, M USD": hub.capex_usd / 1e6,
         }
-        rows.append((rank.index(first.stage), -capacity, str(first.facility), row))
+        for hub in list_hubs(plan)
+        if hub.new == new
+    ]
     columns = ["Place", "Country", "Stage", "Built", "Capacity, t/yr", "Used, t/yr", "Capital, M USD"]
-    table = pd.DataFrame([row for *_, row in sorted(rows, key=lambda item: item[:3])], columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
     return table if new else table.drop(columns=["Built", "Capital, M USD"])
+
+
+def place_table(plan: Plan, tables: Tables) -> pd.DataFrame:
+    """List the places where a plan builds, each once, the dearest first; mines apart, at the end.
+
+    Returns
+    -------
+    DataFrame
+        ``Place``, ``Country``, ``What, and capacity in t/yr``, ``First built``, ``Capital, M USD``.
+    """
+    names = country_names(tables)
+    groups: dict[tuple[bool, str], list[Hub]] = {}
+    for hub in list_hubs(plan):
+        if hub.new:
+            groups.setdefault((hub.stage == "mine", hub.site), []).append(hub)
+    rows = [
+        {
+            "Place": short_name(hubs[0].name),
+            "Country": names.get(hubs[0].country, hubs[0].country),
+            "What, and capacity in t/yr": "; ".join(f"{STAGE_WORDS[h.stage]} {h.capacity_t_yr:,.0f}" for h in hubs),
+            "First built": str(min((year for hub in hubs for year in hub.built), default="")),
+            "Capital, M USD": sum(hub.capex_usd for hub in hubs) / 1e6,
+        }
+        for (_, _), hubs in sorted(groups.items(), key=lambda item: (item[0][0], -sum(h.capex_usd for h in item[1])))
+    ]
+    columns = ["Place", "Country", "What, and capacity in t/yr", "First built", "Capital, M USD"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def demand_table(plan: Plan, tables: Tables) -> pd.DataFrame:
@@ -157,19 +221,20 @@ def cargo_table(plan: Plan, tables: Tables) -> pd.DataFrame:
     from hubplan.views.ways import plan_flows
 
     zone = {str(row.zone): str(row.name) for row in rows_of(tables.zones)}
-    flows, _ = plan_flows(plan, tables, years_of(plan))
+    ways, flows = plan_flows(plan, tables, years_of(plan))
+    cargo = [(flow, ways[flow.way]) for flow in flows]
     rows = [
         {
             "Cargo": flow.commodity,
-            "From": flow.origin,
-            "To": flow.destination,
+            "From": way.origin,
+            "To": way.destination,
             "t/yr": flow.t_yr[-1],
-            "km": flow.length_km,
-            "Days": flow.days,
-            "USD/t": flow.usd_t,
-            "Passes": ", ".join(zone.get(name, name) for name in flow.zones),
+            "km": way.length_km,
+            "Days": way.days,
+            "USD/t": way.usd_t,
+            "Passes": ", ".join(zone.get(name, name) for name in way.zones),
         }
-        for flow in sorted(flows, key=lambda flow: -flow.t_yr[-1])
+        for flow, way in sorted(cargo, key=lambda pair: -pair[0].t_yr[-1])
         if flow.t_yr[-1] > 0
     ]
     return pd.DataFrame(rows, columns=["Cargo", "From", "To", "t/yr", "km", "Days", "USD/t", "Passes"])

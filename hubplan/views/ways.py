@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from hubplan.data.tables import Tables
 from hubplan.results.exposure import ON_SITE
 from hubplan.results.plan import Plan
 from hubplan.views.bundle import Path, bundle
-from hubplan.views.mapspec import Flow, Line, Site
-from hubplan.views.polyline import encode, simplify
+from hubplan.views.mapspec import Flow, Line, Site, Way
+from hubplan.views.polyline import decode, encode, simplify
 from hubplan.views.tables import rows_of
 from hubplan.views.words import FORM_OF
 
+View = tuple[float, float, float, float]
+
+WHOLE_WORLD: View = (-30.0, -50.0, 330.0, 70.0)
+_NEVER_CUT = 1e12
 _TOLERANCE = 0.01  # degrees: about 1.1 km
 
 
@@ -35,99 +40,111 @@ class Total:
 
 def leg_totals(legs: pd.DataFrame) -> dict[str, Total]:
     """Sum the legs of each route; `legs` as the run folder's ``legs.csv``."""
+    sums: dict[str, list[float]] = {}
+    passed: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for row in rows_of(legs.sort_values(["route", "leg"])):
+        total = sums.setdefault(row.route, [0.0, 0.0, 0.0])
+        for i, value in enumerate((row.length_km, row.hours / 24.0, row.cost_usd_t)):
+            total[i] += value
+        zones, ports = passed.setdefault(row.route, ({}, {}))
+        zones.update(dict.fromkeys(_ids(row.chokepoints)))
+        ports.update(dict.fromkeys(_ids(row.ports)))
     return {
-        str(route): Total(
-            length_km=short(group["length_km"].sum()),
-            days=short(group["hours"].sum() / 24.0),
-            usd_t=short(group["cost_usd_t"].sum()),
-            zones=_split(group["chokepoints"]),
-            ports=_split(group["ports"]),
-        )
-        for route, group in legs.sort_values(["route", "leg"]).groupby("route", sort=False)
+        route: Total(short(total[0]), short(total[1]), short(total[2]), *(tuple(ids) for ids in passed[route]))
+        for route, total in sums.items()
     }
 
 
-def _split(cells: Iterable[object]) -> tuple[str, ...]:
-    """Join semicolon lists in order, each id once."""
-    return tuple(dict.fromkeys(part for cell in cells if isinstance(cell, str) for part in cell.split(";") if part))
+def _ids(cell: object) -> list[str]:
+    """Split a semicolon list; a blank cell has none."""
+    return [part for part in cell.split(";") if part] if isinstance(cell, str) else []
 
 
-def plan_flows(plan: Plan, tables: Tables, years: Mapping[int, float]) -> tuple[tuple[Flow, ...], dict[str, list[int]]]:
-    """Sum flows over mines and facilities.
+def plan_flows(plan: Plan, tables: Tables, years: Mapping[int, float]) -> tuple[tuple[Way, ...], tuple[Flow, ...]]:
+    """List the ways in use and what moves on them, summed over mines and facilities.
 
     Parameters
     ----------
     years
         Length of each period.
-
-    Returns
-    -------
-    tuple
-        The flows, and for each route the positions of its flows.
     """
     commodity = {str(row.commodity): row for row in rows_of(tables.commodities)}
     name = {str(row.site): str(row.name) for row in rows_of(plan.sites)}
-    totals = leg_totals(plan.legs)
     moved = plan.flows[(plan.flows["route"] != ON_SITE) & (plan.flows["flow_t"] > 0)]
-    key = ["route", "commodity", "origin", "destination", "period"]
-    summed = moved.groupby(key)["flow_t"].sum().reset_index()
-    loads: dict[tuple[str, str, str, str], dict[int, float]] = {}
-    for row in rows_of(summed):
-        loads.setdefault((row.route, row.commodity, row.origin, row.destination), {})[row.period] = row.flow_t
-    flows: list[Flow] = []
-    positions: dict[str, list[int]] = {}
-    for (route, what, origin, destination), load in loads.items():
-        positions.setdefault(route, []).append(len(flows))
-        flows.append(
-            Flow(
-                route=route,
-                form=FORM_OF[commodity[what].form],
-                commodity=commodity[what].name,
-                origin=name[origin],
-                destination=name[destination],
-                t_yr=tuple(short(load.get(period, 0.0) / length) for period, length in years.items()),
-                **vars(totals[route]),
-            )
+    totals = leg_totals(plan.legs)
+    ends = moved.drop_duplicates("route").sort_values("route")
+    ways = tuple(
+        Way(str(row.route), name[row.origin], name[row.destination], **vars(totals[row.route])) for row in rows_of(ends)
+    )
+    position = {way.route: i for i, way in enumerate(ways)}
+    loads: dict[tuple[str, str], dict[int, float]] = {}
+    for row in rows_of(moved.groupby(["route", "commodity", "period"])["flow_t"].sum().reset_index()):
+        loads.setdefault((row.route, row.commodity), {})[row.period] = row.flow_t
+    flows = tuple(
+        Flow(
+            way=position[route],
+            form=FORM_OF[commodity[what].form],
+            commodity=commodity[what].name,
+            t_yr=tuple(short(load.get(period, 0.0) / length) for period, length in years.items()),
         )
-    return tuple(flows), positions
+        for (route, what), load in loads.items()
+    )
+    return ways, flows
 
 
 def short(value: float) -> float:
-    """Five digits are enough for the eye, and keep the page small."""
-    return float(f"{value:.5g}")
+    """Round to four digits: enough for the eye, and short to write."""
+    return float(f"{value:.4g}")
 
 
-def bundle_lines(routes: gpd.GeoDataFrame, positions: Mapping[str, Sequence[int]]) -> tuple[Line, ...]:
-    """Bundle the routes that have flows into lines, each with its flows; `routes` as ``routes.geojson``."""
+def bundle_lines(routes: gpd.GeoDataFrame, ways: Sequence[Way]) -> tuple[Line, ...]:
+    """Bundle the routes of some ways into lines; `routes` as ``routes.geojson``."""
+    position = {way.route: i for i, way in enumerate(ways)}
     paths = []
-    for row in rows_of(_drawn(routes, positions).sort_values(["route", "leg"])):
+    for row in rows_of(routes[routes["route"].isin(list(position))].sort_values(["route", "leg"])):
         points = shapely.get_coordinates(row.geometry)
         paths.append(Path(str(row.route), str(row.mode), points[:, 0], points[:, 1]))
     lines = []
     for stretch in bundle(paths):
         lon, lat = simplify(stretch.lon, stretch.lat, tolerance=_TOLERANCE)
-        ways = ([i for route in group for i in positions[route]] for group in (stretch.along, stretch.against))
-        along, against = (tuple(way) for way in ways)
+        along, against = (tuple(position[route] for route in group) for group in (stretch.along, stretch.against))
         lines.append(Line(stretch.mode, encode(lon, lat), along, against))
     return tuple(lines)
 
 
-def frame_view(
-    routes: gpd.GeoDataFrame, wanted: Collection[str], sites: Sequence[Site]
-) -> tuple[float, float, float, float]:
-    """Frame routes and sites, looking from the side where the emptiest stretch of longitude is behind."""
-    points = shapely.get_coordinates(_drawn(routes, wanted).geometry.to_numpy())
-    points = np.vstack([points, *([[site.lon, site.lat]] for site in sites)])
-    if not len(points):
-        return (-30.0, -55.0, 330.0, 70.0)
-    lon = np.unique(points[:, 0] % 360.0)
-    gaps = np.diff(np.r_[lon, lon[0] + 360.0])
-    widest = int(np.argmax(gaps))
-    west = float(lon[(widest + 1) % lon.size])
-    east = west + 360.0 - float(gaps[widest])
+def frame_view(lines: Sequence[Line], flows: Sequence[Flow], sites: Sequence[Site]) -> View:
+    """Frame everything, looking from the side where as little as can be is cut in two at the edges.
+
+    Notes
+    -----
+    The edges lie in the widest stretch of longitude where nothing is, or else at the degree that the fewest tonnes pass.
+    """
+    load: dict[int, float] = {}
+    for flow in flows:
+        load[flow.way] = load.get(flow.way, 0.0) + max(flow.t_yr)
+    weight, lats = np.zeros(360), [site.lat for site in sites]
+    for line in lines:
+        lon, lat = decode(line.line)
+        spanned = np.arange(np.floor(lon.min()), np.floor(lon.max()) + 1).astype(int) % 360
+        weight[spanned] += sum(load.get(way, 0.0) for way in (*line.along, *line.against))
+        lats += [float(lat.min()), float(lat.max())]
+    for site in sites:
+        weight[int(np.floor(site.lon)) % 360] += _NEVER_CUT
+    if not lats:
+        return WHOLE_WORLD
+    first, last = _widest_gap(weight)
+    west = float(last + 1)
+    east = float(first + 360) if first <= last else west + 360.0
     turn = 360.0 * np.floor(((west + east) / 2 + 180.0) / 360.0)
-    return (float(west - turn), float(points[:, 1].min()), float(east - turn), float(points[:, 1].max()))
+    return (west - turn, min(lats), east - turn, max(lats))
 
 
-def _drawn(routes: gpd.GeoDataFrame, wanted: Collection[str]) -> gpd.GeoDataFrame:
-    return routes[routes["route"].isin(list(wanted))]
+def _widest_gap(weight: NDArray[np.float64]) -> tuple[int, int]:
+    """Find the longest run of the least weight around the globe: first and last degree, the last not wrapped."""
+    least = np.tile(weight == weight.min(), 2)
+    edges = np.flatnonzero(np.diff(np.r_[False, least, False].astype(int)))
+    starts, ends = edges[::2], edges[1::2]
+    longest = int(np.argmax(ends - starts))
+    first = int(starts[longest])
+    last = min(int(ends[longest]) - 1, first + 359)
+    return (first, last) if weight.min() <= 0 else (last + 1, last)

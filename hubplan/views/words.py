@@ -92,12 +92,18 @@ def money(usd: float) -> str:
 
 def percent(share: float) -> str:
     """Write a share as per cent; one digit where it is near an end."""
+    share = 0.0 if abs(share) < 0.0005 else 1.0 if 0.9995 < share <= 1 else share
     return f"{share * 100:.1f} %" if 0 < share < 0.1 or 0.95 < share < 1 else f"{share * 100:.0f} %"
 
 
 def tonnes(value: float) -> str:
     """Write tonnes with a thin precision: 12,300 t, 4.2 t."""
     return f"{value:,.0f} t" if abs(value) >= 10 else f"{value:,.1f} t"
+
+
+def short_name(name: str) -> str:
+    """Leave out of a place's name what stands in brackets."""
+    return name.split(" (")[0]
 
 
 def counted(number: int, noun: str) -> str:

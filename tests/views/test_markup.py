@@ -17,6 +17,6 @@ def test_markup_goes_in_as_it_is():
 
 
 def test_numbers_are_set_to_the_right():
-    assert html_table(["a", "b"], [["x", "1"]], numeric=frozenset({1})) == (
-        '<table><thead><tr><th>a</th><th class="n">b</th></tr></thead><tbody><tr><td>x</td><td class="n">1</td></tr></tbody></table>'
-    )
+    built = html_table(["a", "b"], [["x", "1"]], numeric=frozenset({1}))
+    assert '<tr><th>a</th><th class="n">b</th></tr>' in built
+    assert '<tr><td>x</td><td class="n">1</td></tr>' in built

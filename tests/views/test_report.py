@@ -22,7 +22,7 @@ def words(html):
 
 def test_it_answers_what_where_how_large_and_when(html):
     text = words(html)
-    assert "Build 1 plant at 1 place: Saskatoon (magnet making), for $200 M of capital." in text
+    assert "Build 1 plant at Saskatoon, for $200 M of capital. That serves 38 % in 2026 and 90 % in 2035" in text
     assert "Saskatoon Canada magnet making 2030 8,000 5,600 200" in text
     assert "at most 0.31 % from the best possible" in text
 

@@ -62,3 +62,14 @@ def test_closures_have_reasons(plan, tables):
 def test_rows_by_basis(tables):
     table = views.basis_table(tables).set_index("Table")
     assert table.loc["zones"].to_dict() == {"Reported": 0, "Estimated": 3, "Assumed": 0}
+
+
+def test_places_to_build_each_once(plan, tables):
+    (row,) = views.place_table(plan, tables).to_dict("records")
+    assert row == {
+        "Place": "Saskatoon",
+        "Country": "Canada",
+        "What, and capacity in t/yr": "magnet making 8,000",
+        "First built": "2030",
+        "Capital, M USD": 200.0,
+    }

@@ -39,6 +39,26 @@ function number(value) {
   const digits = Math.abs(value) >= 100 || value === 0 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return value.toLocaleString("en-US", { maximumFractionDigits: digits });
 }
+function rows(columns) {
+  /* Columns of equal length -> objects; an empty table is an empty list. */
+  const names = Object.keys(columns);
+  return names.length ? columns[names[0]].map((_, i) => Object.fromEntries(names.map((name) => [name, columns[name][i]]))) : [];
+}
+function unpack(packed) {
+  const spec = Object.assign({}, packed);
+  for (const name of ["forms", "ways", "flows", "lines", "sites", "zones"]) spec[name] = rows(packed[name]);
+  for (const way of spec.ways) {
+    way.origin = spec.words[way.origin]; way.destination = spec.words[way.destination];
+    way.zones = way.zones.map((i) => spec.words[i]); way.ports = way.ports.map((i) => spec.words[i]);
+  }
+  for (const site of spec.sites) site.details = rows(site.details);
+  const on = spec.ways.map(() => []);
+  spec.flows = spec.flows.map((flow, i) => { on[flow.way].push(i); return Object.assign({}, spec.ways[flow.way], flow); });
+  for (const line of spec.lines) for (const side of ["along", "against"]) line[side] = [].concat(...line[side].map((way) => on[way]));
+  spec.plain = spec.periods[0] === ""; /* single routes: no tonnes, no years */
+  return spec;
+}
+function short(name) { return name.replace(/ \(.*/, "").replace(/,.*/, ""); }
 function sum(list) { return list.reduce((a, b) => a + b, 0); }
 function style(css) {
   if (document.querySelector("style[data-hubplan]")) return;
@@ -96,17 +116,17 @@ const Lane = L.Polyline.extend({
   _updatePath: function () {
     const renderer = this._renderer, ctx = renderer._ctx;
     if (!renderer._drawing || !this._parts.length || !this.strokes.length) return;
-    const gap = 1.2, total = sum(this.strokes.map((s) => s.width + gap)) - gap;
+    const gap = 0.8, total = sum(this.strokes.map((s) => s.width + gap)) - gap;
     let at = -total / 2;
     ctx.save();
     ctx.lineJoin = "round";
     for (const stroke of this.strokes) { stroke.off = at + stroke.width / 2; at += stroke.width + gap; }
-    for (const stroke of this.strokes) this._trace(ctx, stroke.off, stroke.width + (this.lit ? 6 : 2.4), this.lit ? NEW : "rgba(255,255,255,.9)", []);
+    for (const stroke of this.strokes) this._trace(ctx, stroke.off, stroke.width + (this.lit ? 6 : 1.6), this.lit ? NEW : "rgba(255,255,255,.75)", []);
     for (const stroke of this.strokes) {
       const w = stroke.width;
       const dash = this.mode === "rail" ? [0.1, w * 1.9 + 1] : this.mode === "sea" ? [] : [w * 2 + 3, w + 3];
       this._trace(ctx, stroke.off, w, stroke.colour, dash);
-      this._arrow(ctx, stroke);
+      if (stroke.width >= 1.5) this._arrow(ctx, stroke);
     }
     ctx.restore();
   },
@@ -127,7 +147,7 @@ const Lane = L.Polyline.extend({
       const points = offset(part, stroke.off);
       let length = 0;
       for (let i = 1; i < points.length; i += 1) length += Math.hypot(points[i][0] - points[i - 1][0], points[i][1] - points[i - 1][1]);
-      if (length < 46) continue;
+      if (length < 60) continue;
       let rest = length * 0.55, i = 1, step = 0;
       for (; i < points.length; i += 1) {
         step = Math.hypot(points[i][0] - points[i - 1][0], points[i][1] - points[i - 1][1]);
@@ -137,7 +157,7 @@ const Lane = L.Polyline.extend({
       if (!step) continue;
       const k = Math.min(1, rest / step), a = points[i - 1], b = points[i];
       const x = a[0] + (b[0] - a[0]) * k, y = a[1] + (b[1] - a[1]) * k;
-      const turn = Math.atan2(b[1] - a[1], b[0] - a[0]), size = 4.5 + stroke.width;
+      const turn = Math.atan2(b[1] - a[1], b[0] - a[0]), size = 3.5 + stroke.width * 0.9;
       for (const way of stroke.ways) {
         ctx.save();
         ctx.translate(x, y); ctx.rotate(turn + (way < 0 ? Math.PI : 0));
@@ -202,7 +222,7 @@ const Mark = L.Icon.extend({
 const Layer = L.LayerGroup.extend({
   initialize: function (spec, options) {
     L.LayerGroup.prototype.initialize.call(this, []);
-    this.spec = spec;
+    this.spec = unpack(spec);
     this.options = options || {};
   },
   onAdd: function (map) {
@@ -308,7 +328,7 @@ const Layer = L.LayerGroup.extend({
       }
     });
   },
-  _width: function (t) { return this.spec.periods[0] === "" ? 3 : 1.8 + 6.2 * Math.sqrt(t / (this.most || 1)); },
+  _width: function (t) { return this.spec.plain ? 3 : 0.8 + 7.2 * Math.sqrt(t / (this.most || 1)); },
   _marks: function () {
     if (this.marks) this.marks.forEach((group) => group.copies.forEach((marker) => this.removeLayer(marker)));
     const largest = Math.max(1, ...this.spec.sites.map((site) => Math.max(...site.size_t_yr)));
@@ -317,7 +337,7 @@ const Layer = L.LayerGroup.extend({
     this.marks = [];
     for (const zone of this.spec.zones) {
       if (!zone.closed && !used.has(zone.id)) continue;
-      this._mark(zone, { kind: zone.closed ? "closed" : "open", size: zone.closed ? 20 : 11, label: zone.name, quiet: !zone.closed, shut: zone.closed, rank: zone.closed ? 900 : 1 },
+      this._mark(zone, { kind: zone.closed ? "closed" : "open", size: zone.closed ? 20 : 11, label: short(zone.name), quiet: !zone.closed, shut: zone.closed, rank: zone.closed ? 900 : 1 },
         () => this._zoneTip(zone), { zone: zone });
     }
     for (const site of this.spec.sites) {
@@ -325,7 +345,7 @@ const Layer = L.LayerGroup.extend({
       if (site.kind === "port" ? !called.has(site.id) : !(t > 0) && !site.always) continue;
       const size = site.kind === "port" ? 9 : site.kind === "barred" ? 14 : 13 + 13 * Math.sqrt(t / largest);
       const rank = site.kind === "port" ? 2 : site.kind === "barred" ? 20 : fresh ? 1000 : 100 + t / largest;
-      this._mark(site, { kind: site.kind, size: Math.round(size), isNew: fresh, label: site.name, quiet: site.kind === "port" || site.kind === "barred", rank: rank },
+      this._mark(site, { kind: site.kind, size: Math.round(size), isNew: fresh, label: short(site.name), quiet: site.kind === "port" || site.kind === "barred", rank: rank },
         () => this._siteTip(site), { site: site });
     }
     this.marks.sort((a, b) => b.rank - a.rank);
@@ -389,17 +409,25 @@ const Layer = L.LayerGroup.extend({
     if (!zone.closed) tip.appendChild(el("div", "", number(this._zoneTonnes(zone)) + " t/yr pass here"));
     return tip;
   },
+  _facts: function (site) {
+    /* What a site does in the period shown: [label, value or nothing]. */
+    return site.details.map((d) => {
+      if (!d.size.length) return [d.label];
+      const size = d.size[this.period];
+      return [d.label, size > 0 ? number(d.used[this.period]) + " of " + number(size) + " t/yr" : d.none];
+    });
+  },
   _siteTip: function (site) {
     const tip = el("div");
     tip.appendChild(el("b", "", site.name));
     const what = (site.new[this.period] ? "new " : "") + KIND_WORDS[site.kind];
     tip.appendChild(el("div", "hp-dim", [what, site.country].filter(Boolean).join(", ")));
-    site.details.slice(0, 6).forEach((d) => tip.appendChild(el("div", "", d.values[this.period] ? d.label + ": " + d.values[this.period] : d.label)));
+    this._facts(site).slice(0, 7).forEach(([label, value]) => tip.appendChild(el("div", "", value ? label + ": " + value : label)));
     return tip;
   },
   _lineFlows: function (line) { return line.along.concat(line.against).filter((f) => this._open(f)).sort((a, b) => this.tonnes(b) - this.tonnes(a)); },
   _laneTip: function (line) {
-    const tip = el("div"), flows = this._lineFlows(line), unit = this.spec.periods[0] !== "";
+    const tip = el("div"), flows = this._lineFlows(line), unit = !this.spec.plain;
     tip.appendChild(el("b", "", unit ? number(sum(flows.map((f) => this.tonnes(f)))) + " t/yr by " + MODE_WORDS[line.mode] : "by " + MODE_WORDS[line.mode]));
     flows.slice(0, 4).forEach((f) => tip.appendChild(this._flowLine(f)));
     if (flows.length > 4) tip.appendChild(el("div", "hp-dim", "and " + (flows.length - 4) + " more; click to list them"));
@@ -410,7 +438,7 @@ const Layer = L.LayerGroup.extend({
     const dot = el("span", "hp-swatch");
     dot.style.background = this.colour[flow.form];
     row.appendChild(dot);
-    row.appendChild(document.createTextNode((this.spec.periods[0] !== "" ? number(this.tonnes(f)) + " t/yr " : "") + flow.commodity + ", " + flow.origin + " to " + flow.destination));
+    row.appendChild(document.createTextNode((!this.spec.plain ? number(this.tonnes(f)) + " t/yr " : "") + flow.commodity + ", " + flow.origin + " to " + flow.destination));
     row.appendChild(el("div", "hp-dim", number(flow.length_km) + " km, " + number(flow.days) + " days, $" + number(flow.usd_t) + "/t"));
     return row;
   },
@@ -418,7 +446,7 @@ const Layer = L.LayerGroup.extend({
     const flow = this.spec.flows[f];
     const zones = flow.zones.map((z) => this.zoneName[z] || z);
     const rows = [["from", flow.origin], ["to", flow.destination]];
-    if (this.spec.periods[0] !== "") rows.unshift(["load", number(this.tonnes(f)) + " t/yr"]);
+    if (!this.spec.plain) rows.unshift(["load", number(this.tonnes(f)) + " t/yr"]);
     return rows.concat([["way", number(flow.length_km) + " km, " + number(flow.days) + " days"], ["cost", "$" + number(flow.usd_t) + " a tonne"], ["passes", zones.length ? zones.join(", ") : "no strait or canal"]]);
   },
   _table: function (rows) {
@@ -441,7 +469,7 @@ const Layer = L.LayerGroup.extend({
     close.addEventListener("click", () => this.select(null));
     if (target.line) {
       const flows = this._lineFlows(target.line);
-      panel.appendChild(el("h2", "", this.spec.periods[0] !== "" ? number(sum(flows.map((f) => this.tonnes(f)))) + " t/yr by " + MODE_WORDS[target.line.mode] : "By " + MODE_WORDS[target.line.mode]));
+      panel.appendChild(el("h2", "", !this.spec.plain ? number(sum(flows.map((f) => this.tonnes(f)))) + " t/yr by " + MODE_WORDS[target.line.mode] : "By " + MODE_WORDS[target.line.mode]));
       flows.forEach((f, i) => {
         if (i) panel.appendChild(el("hr"));
         const head = el("div"), dot = head.appendChild(el("span", "hp-swatch"));
@@ -460,7 +488,7 @@ const Layer = L.LayerGroup.extend({
       const site = target.site;
       panel.appendChild(el("h2", "", site.name));
       panel.appendChild(el("div", "", [(site.new[this.period] ? "new " : "") + KIND_WORDS[site.kind], site.country].filter(Boolean).join(", ")));
-      panel.appendChild(this._table(site.details.map((d) => [d.label, d.values[this.period] || undefined])));
+      panel.appendChild(this._table(this._facts(site)));
       this._siteFlows(panel, site, "destination", "receives");
       this._siteFlows(panel, site, "origin", "sends");
     }
@@ -528,7 +556,7 @@ const Layer = L.LayerGroup.extend({
       return picture;
     };
     if (spec.forms.length) {
-      const list = section(spec.periods[0] === "" ? "Ways" : "Cargo; click to hide");
+      const list = section(spec.plain ? "Ways" : "Cargo; click to hide");
       for (const form of spec.forms) {
         const button = el("button");
         button.type = "button";
@@ -543,7 +571,7 @@ const Layer = L.LayerGroup.extend({
         list.appendChild(el("li")).appendChild(button);
       }
     }
-    const modes = new Set(spec.lines.map((line) => line.mode)), list = modes.size ? section(spec.periods[0] === "" ? "Mode" : "Mode; wider = more tonnes a year") : null;
+    const modes = new Set(spec.lines.map((line) => line.mode)), list = modes.size ? section(spec.plain ? "Mode" : "Mode; wider = more tonnes a year") : null;
     const row = (list, picture, text) => { const li = list.appendChild(el("li")); li.appendChild(picture); li.appendChild(el("span", "", text)); };
     if (modes.has("sea")) row(list, stroke("#333"), "sea");
     if (modes.has("rail")) row(list, stroke("#333", "0.1 6"), "rail");
@@ -551,10 +579,10 @@ const Layer = L.LayerGroup.extend({
     const places = section("Places");
     places.className = "hp-cols";
     const has = (kind) => spec.sites.some((site) => site.kind === kind);
-    if (has("mine")) row(places, shape("mine", 15), spec.periods[0] === "" ? "start" : "mine");
+    if (has("mine")) row(places, shape("mine", 15), spec.plain ? "start" : "mine");
     if (has("plant")) row(places, shape("plant", 15), "plant");
     if (spec.sites.some((site) => site.new.some(Boolean))) row(places, shape("plant", 15, true), "new plant");
-    if (has("market")) row(places, shape("market", 15), spec.periods[0] === "" ? "end" : "market");
+    if (has("market")) row(places, shape("market", 15), spec.plain ? "end" : "market");
     if (has("port")) row(places, shape("port", 10), "port of call");
     row(places, shape("open", 11), "strait, open");
     if (spec.zones.some((zone) => zone.closed)) row(places, shape("closed", 16), "closed");
@@ -600,28 +628,34 @@ function twin(root, layer) {
     }
   };
   layer.onshow = () => {
-    const year = spec.periods[layer.period] ? " in " + spec.periods[layer.period] : "", weighed = spec.periods[0] !== "";
+    const year = spec.periods[layer.period] ? " in " + spec.periods[layer.period] : "", weighed = !spec.plain;
     root.replaceChildren();
     const places = spec.sites.filter((s) => ["mine", "plant", "market"].includes(s.kind) && (s.size_t_yr[layer.period] > 0) && weighed)
       .sort((a, b) => Number(b.new[layer.period]) - Number(a.new[layer.period]) || a.kind.localeCompare(b.kind) || b.size_t_yr[layer.period] - a.size_t_yr[layer.period]);
     table("Places" + year, [["Place"], ["Country"], ["Kind"], ["What it does"]],
       places.map((s) => [{ text: s.name, go: () => go(s, { site: s }) }, s.country, (s.new[layer.period] ? "new " : "") + KIND_WORDS[s.kind],
-        s.details.filter((d) => d.values[layer.period] !== "not yet" && d.values[layer.period] !== "no demand").map((d) => d.label + ": " + d.values[layer.period]).join("; ")]));
+        layer._facts(s).filter(([, value]) => value && value.includes(" of ")).map(([label, value]) => label + ": " + value).join("; ")]));
     const flows = spec.flows.map((f, i) => [f, i]).filter(([f]) => f.t_yr[layer.period] > 0).sort((a, b) => b[0].t_yr[layer.period] - a[0].t_yr[layer.period]);
     table((weighed ? "Cargoes" : "Ways") + year, [[weighed ? "Cargo" : "Way"], ["From"], ["To"]].concat(weighed ? [["t/yr", true]] : [], [["km", true], ["Days", true], ["USD/t", true], ["Passes"]]),
       flows.map(([f]) => [f.commodity, f.origin, f.destination].concat(weighed ? [number(f.t_yr[layer.period])] : [], [number(f.length_km), number(f.days), number(f.usd_t), f.zones.map((z) => layer.zoneName[z] || z).join(", ")])));
     const shut = spec.zones.filter((z) => z.closed);
     table("Closed passages", [["Passage"], ["Kind"]], shut.map((z) => [{ text: z.name, go: () => go(z, { zone: z }) }, z.kind.replace("-", " ")]));
     const barred = spec.sites.filter((s) => s.kind === "barred");
-    table("Barred by the rules", [["Place"], ["Country"], ["Why"]], barred.map((s) => [{ text: s.name, go: () => go(s, { site: s }) }, s.country, s.details.map((d) => d.label.replace("barred: ", "")).join("; ")]));
+    table("Barred by the rules", [["Place"], ["Country"], ["Why"]], barred.map((s) => [{ text: s.name, go: () => go(s, { site: s }) }, s.country, s.details.map((d) => d.label).join("; ")]));
   };
   layer.onshow();
 }
 
 function frame(map, view) {
-  const [west, south, east, north] = view;
-  const wide = map.getSize().x > 900 ? 250 : 20;
-  map.fitBounds([[Math.max(south, -60), west], [Math.min(north, 75), east]], { paddingTopLeft: [wide, 45], paddingBottomRight: [60, 25], animate: false, maxZoom: 6 });
+  const [west, south, east, north] = view, size = map.getSize(), left = size.x > 900 ? 250 : 20;
+  const low = Math.max(south, -52), high = Math.min(north, 72);
+  if (east - west > 300) {
+    /* The whole world, once, in the room beside the legend; the equator a little below the middle. */
+    const zoom = Math.max(map.getMinZoom(), Math.floor(Math.log2((size.x - left) / 256 + 0.03) * 4) / 4);
+    map.setView([25, (west + east) / 2 - (left / 2) * (360 / (256 * Math.pow(2, zoom)))], zoom, { animate: false });
+    return;
+  }
+  map.fitBounds([[low, west], [high, east]], { paddingTopLeft: [left, 45], paddingBottomRight: [60, 25], animate: false, maxZoom: 6 });
 }
 function layer(spec, options) { return new Layer(spec, options); }
 function page() {
