@@ -21,6 +21,7 @@ from repairs import (
     closed_pairs,
     drop_places,
     find_dead_end_bridges,
+    find_facing_ends,
     find_part_bridges,
     read_rows,
     write_rows,
@@ -49,6 +50,8 @@ class Mode:
     dead_end_gap_km
         Widest gap closed at a dead end within one part. Closing all gaps of 1.5 km between railways made false
         shortcuts.
+    facing_gap_km
+        Widest gap closed between dead ends that face each other.
     """
 
     name: str
@@ -58,10 +61,11 @@ class Mode:
     offset_share: float
     tolerance_deg: float
     dead_end_gap_km: float
+    facing_gap_km: float
 
 
-RAIL = Mode("rail", "world_railways", 1.0, 1.0, 0.9, 0.005, 0.5)
-ROAD = Mode("road", "world_highways", 1.05, 2.0, 0.8, 0.01, 1.5)
+RAIL = Mode("rail", "world_railways", 1.0, 1.0, 0.9, 0.005, 0.5, 12.0)
+ROAD = Mode("road", "world_highways", 1.05, 2.0, 0.8, 0.01, 1.5, 3.0)
 
 
 def build(out: Path, *, atlas: Path | None = None) -> None:
@@ -85,14 +89,25 @@ def find_bridges(*, atlas: Path | None = None) -> None:
         if mode is ROAD:
             gauge[:] = 0
         shut = closed_pairs(read_rows(REPAIRS / "closed_borders.csv"), countries.codes, mode=mode.name)
-        between = find_part_bridges(graph, shut, gauge, mode=mode.name)
-        joined = contract(
-            mark_borders(close_gaps(graph, [{k: str(v) for k, v in row.items()} for row in between], mode=mode.name))
+        found = find_part_bridges(graph, shut, gauge, mode=mode.name)
+        found += find_dead_end_bridges(
+            _closed(graph, found, mode),
+            shut,
+            gauge,
+            mode=mode.name,
+            max_gap_km=mode.dead_end_gap_km,
+            both_ends=mode is RAIL,
         )
-        rows += between + find_dead_end_bridges(
-            joined, shut, gauge, mode=mode.name, max_gap_km=mode.dead_end_gap_km, both_ends=mode is RAIL
-        )
+        closed = _closed(graph, found, mode)
+        found += find_facing_ends(closed, gauge, mode=mode.name, max_gap_km=mode.facing_gap_km)
+        rows += found
     write_rows(REPAIRS / "bridges.csv", rows)
+
+
+def _closed(graph: Graph, rows: list[dict[str, object]], mode: Mode) -> Graph:
+    """The graph with gaps closed, contracted."""
+    text = [{key: str(value) for key, value in row.items()} for row in rows]
+    return contract(mark_borders(close_gaps(graph, text, mode=mode.name)))
 
 
 def read_source(mode: Mode, countries: Countries) -> Graph:

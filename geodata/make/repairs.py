@@ -21,6 +21,9 @@ BRIDGE_APART_KM = 10.0  # joins of the same two parts are at least this far apar
 DETOUR_KM = 25.0  # a dead end this far from a neighbour by network, and
 HEADING_KM = 0.5  # the direction of a dead end is taken over its last half kilometre
 ONWARD_COSINE = -0.5  # two dead ends continue each other if their headings differ from opposite by less than 60 degrees
+FACING_PART_KM, FACING_COSINE = 4.0, 0.8
+FACING_DETOUR_KM, FACING_RATIO = 60.0, 8.0
+FACING_LENGTH = 1.05  # track over the gap
 DETOUR_RATIO = 10.0  # this many times the straight distance, is a broken join of one part with itself
 
 
@@ -256,10 +259,7 @@ def find_dead_end_bridges(
         True: the other node must be a dead end too, and the lines must go on into each other (headings within 60 degrees).
         A railway that passes another one, or ends in a yard beside it, is none of its own line.
     """
-    neighbours: list[list[tuple[int, float]]] = [[] for _ in range(graph.n_nodes)]
-    for tail, head, km in zip(graph.tail.tolist(), graph.head.tolist(), graph.km.tolist(), strict=True):
-        neighbours[tail].append((head, km))
-        neighbours[head].append((tail, km))
+    neighbours = _adjacency(graph)
     degree = np.array([len(n) for n in neighbours])
     label, part_km = components(graph)
     leaf = np.flatnonzero((degree == 1) & (part_km[label] >= BRIDGE_PART_KM))
@@ -286,6 +286,50 @@ def find_dead_end_bridges(
             _bridge_row(graph, node, other, gap, mode, f"dead end over {far:.0f} km from its neighbour by network")
         )
     return rows
+
+
+def find_facing_ends(graph: Graph, gauge: np.ndarray, *, mode: str, max_gap_km: float) -> list[dict[str, object]]:
+    """Find dead ends of one country that face each other across a gap: mostly a bridge over a river that the source lost.
+
+    Each must head for the other (cosine 0.5 at least, 0.8 on average), and they must be over 60 km, and eight times the gap,
+    apart by network.
+    """
+    neighbours = _adjacency(graph)
+    degree = np.array([len(n) for n in neighbours])
+    label, part_km = components(graph)
+    leaf = np.flatnonzero((degree == 1) & (part_km[label] >= FACING_PART_KM))
+    points = sphere_points(graph.lon, graph.lat)
+    heading = _headings(graph, points)
+    found = []
+    for node, near in zip(leaf.tolist(), cKDTree(points[leaf]).query_ball_point(points[leaf], max_gap_km), strict=True):
+        for other in leaf[near].tolist():
+            step = points[other] - points[node]
+            gap = float(np.linalg.norm(step))
+            if other <= node or gap == 0 or graph.country[node] != graph.country[other]:
+                continue
+            towards = float(step @ heading[node]) / gap, -float(step @ heading[other]) / gap
+            if (
+                min(towards) >= 0.5
+                and sum(towards) >= 2 * FACING_COSINE
+                and (gauge[node] == gauge[other] or 0 in (gauge[node], gauge[other]))
+            ):
+                found.append((gap, node, other))
+    rows = []
+    for gap, node, other in sorted(found):
+        if _within(neighbours, node, other, max(FACING_DETOUR_KM, FACING_RATIO * gap)):
+            continue
+        neighbours[node].append((other, gap))
+        neighbours[other].append((node, gap))
+        rows.append(_bridge_row(graph, node, other, gap * FACING_LENGTH, mode, "dead ends of one line face each other"))
+    return rows
+
+
+def _adjacency(graph: Graph) -> list[list[tuple[int, float]]]:
+    neighbours: list[list[tuple[int, float]]] = [[] for _ in range(graph.n_nodes)]
+    for tail, head, km in zip(graph.tail.tolist(), graph.head.tolist(), graph.km.tolist(), strict=True):
+        neighbours[tail].append((head, km))
+        neighbours[head].append((tail, km))
+    return neighbours
 
 
 def _headings(graph: Graph, points: np.ndarray) -> np.ndarray:

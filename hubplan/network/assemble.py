@@ -12,9 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hubplan.data.tables import Tables
-from hubplan.network.arcs import ArcBlock, LandAccess, access_arcs, line_arcs, meeting_arcs, read_costs, sea_arcs
-from hubplan.network.land import Bools, Floats, Ints, Lines, read_lines
-from hubplan.network.ports import (
+from hubplan.network.access import (
     PORT_RAIL_KM,
     PORT_ROAD_KM,
     SITE_RAIL_KM,
@@ -24,6 +22,8 @@ from hubplan.network.ports import (
     nearest_port,
     split_gauges,
 )
+from hubplan.network.arcs import ArcBlock, LandAccess, access_arcs, line_arcs, meeting_arcs, read_costs, sea_arcs
+from hubplan.network.land import Bools, Floats, Ints, Lines, read_lines
 from hubplan.network.sea import SeaNetwork, read_sea
 
 MODES = ("rail", "road", "sea", "transfer", "port", "access")
