@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hubplan.data.frames import rows_of
 from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 
@@ -78,13 +79,12 @@ def build_chain(tables: Tables) -> Chain:
     """Read recipes, grades and baskets into a `Chain`."""
     element_of = dict(zip(tables.elements["oxide"], tables.elements["element"], strict=True))
     shares = tables.baskets.assign(element=tables.baskets["oxide"].map(element_of))
-    grouped = shares.groupby(["mine", "element"])["share"].sum()
     baskets: dict[str, dict[str, float]] = {}
-    for (mine, element), share in grouped.items():
-        baskets.setdefault(mine, dict.fromkeys(ELEMENTS, 0.0))[element] = float(share)
-    yields = {(r.stage, r.feed, r.input, r.output): float(r.yield_t_t) for r in tables.recipes.itertuples()}
+    for row in rows_of(shares.groupby(["mine", "element"])["share"].sum().reset_index()):
+        baskets.setdefault(row.mine, dict.fromkeys(ELEMENTS, 0.0))[row.element] = float(row.share)
+    yields = {(r.stage, r.feed, r.input, r.output): float(r.yield_t_t) for r in rows_of(tables.recipes)}
     grades: dict[str, dict[str, float]] = {}
-    for row in tables.grades.itertuples():
+    for row in rows_of(tables.grades):
         grades.setdefault(row.grade, {})[row.element] = float(row.metal_t_t)
     return Chain(baskets, yields, grades)
 

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from hubplan.data.frames import rows_of
 from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 
-MODES = ("rail", "road", "sea")
+MODES: tuple[Literal["rail"], Literal["road"], Literal["sea"]] = ("rail", "road", "sea")
 STAGES = ("crack_leach", "separation_light", "separation_heavy", "metal", "alloy", "magnet", "recycling")
 _MAX_BYTES = 1_000_000
 
@@ -357,7 +358,7 @@ def resolve_access(scenario: Scenario, tables: Tables) -> Access:
     for port, country in zip(tables.ports["port"], tables.ports["country"], strict=True):
         if country in excluded:
             closed_ports[port] = f"{country} is excluded"
-    for row in tables.terminals.itertuples():
+    for row in rows_of(tables.terminals):
         reason = _over_limit(row.chinese_share, limit, excluded)
         if reason and row.whole_port and row.port:
             closed_ports.setdefault(row.port, f"terminal {row.terminal}: {reason}")
@@ -376,14 +377,14 @@ def _barred(
 ) -> tuple[dict[str, str], dict[str, str]]:
     limit = scenario.coalition.max_excluded_ownership_share
     sites: dict[str, str] = {}
-    for row in tables.sites.itertuples():
+    for row in rows_of(tables.sites):
         if row.country in excluded:
             sites[row.site] = f"{row.country} is excluded"
         elif members and row.country not in members and row.kind == "market":
             sites[row.site] = f"{row.country} is not a member"
     country = dict(zip(tables.sites["site"], tables.sites["country"], strict=True))
     facilities: dict[str, str] = {}
-    for row in tables.facilities.itertuples():
+    for row in rows_of(tables.facilities):
         reason = sites.get(row.site, "") or _over_limit(row.chinese_share, limit, excluded)
         if members and country[row.site] not in members and not row.committed:
             reason = reason or f"{country[row.site]} is not a member, so no new hub is planned there"
@@ -391,7 +392,7 @@ def _barred(
             reason = "kept closed by the scenario"
         if reason:
             facilities[row.facility] = reason
-    for row in tables.mines.itertuples():
+    for row in rows_of(tables.mines):
         reason = sites.get(row.mine, "") or _over_limit(row.chinese_share, limit, excluded)
         if row.mine in scenario.policy.keep_closed:
             reason = "kept closed by the scenario"

@@ -6,7 +6,9 @@ are kept, so that a row can be traced to its function in `formulation`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,15 +71,15 @@ class Assembly:
     def finish(self) -> Arrays:
         """Close the model: sum duplicate terms and freeze the arrays."""
 
-        def joined(parts: list[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
+        def joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
             return np.concatenate(parts) if parts else np.empty(0)
 
-        entries = (joined(self.values), (joined(self.rows).astype(int), joined(self.columns).astype(int)))  # type: ignore[arg-type]
+        entries = (joined(self.values).astype(float), (joined(self.rows).astype(int), joined(self.columns).astype(int)))
         matrix = sparse.coo_array(entries, shape=(self.n_rows, self.n_columns)).tocsr()
         matrix.sum_duplicates()
         return Arrays(
-            lower=joined(self.lower), upper=joined(self.upper), cost=joined(self.cost), integer=joined(self.integer).astype(bool),  # type: ignore[arg-type]
-            row_lower=joined(self.row_lower), row_upper=joined(self.row_upper), matrix=matrix, families=dict(self.families),  # type: ignore[arg-type]
+            lower=joined(self.lower), upper=joined(self.upper), cost=joined(self.cost), integer=joined(self.integer).astype(bool),
+            row_lower=joined(self.row_lower), row_upper=joined(self.row_upper), matrix=matrix, families=dict(self.families),
         )
 
 

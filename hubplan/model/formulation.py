@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hubplan.data.frames import rows_of
 from hubplan.model.assembly import Arrays, Assembly
 from hubplan.model.instance import Instance
 
@@ -132,14 +133,14 @@ def _balance_live(inst: Instance, live: npt.NDArray[np.bool_]) -> npt.NDArray[np
 
 def _ends_live(inst: Instance, live: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     here = _balance_live(inst, live)
-    return here[inst.lanes["tail"].to_numpy(dtype=int)] & here[inst.lanes["head"].to_numpy(dtype=int)]
+    return np.asarray(here[inst.lanes["tail"].to_numpy(dtype=int)] & here[inst.lanes["head"].to_numpy(dtype=int)])
 
 
 def _byproduct_price(inst: Instance) -> npt.NDArray[np.float64]:
     """Price by balance and period; NaN where there is no market."""
     price = np.full((len(inst.balances), len(inst.periods)), np.nan)
     commodity = inst.balances["commodity"].to_numpy()
-    for row in inst.byproducts.itertuples():
+    for row in rows_of(inst.byproducts):
         price[commodity == row.commodity, int(row.period)] = row.price_usd_t
     return price
 
@@ -216,7 +217,7 @@ def add_byproduct_markets(model: Assembly, inst: Instance, var: Variables) -> No
     if not len(inst.byproducts):
         return
     rows = model.add_rows("by-product market", len(inst.byproducts), upper=inst.byproducts["limit_t"].to_numpy(float) / KT)
-    for row, product in zip(rows, inst.byproducts.itertuples(), strict=True):
+    for row, product in zip(rows, rows_of(inst.byproducts), strict=True):
         model.add_terms(row, var.sold[commodity == product.commodity, int(product.period)], 1.0)
 
 
@@ -229,7 +230,7 @@ def add_reported_output(model: Assembly, inst: Instance, var: Variables) -> None
         model.add_terms(rows, var.run[known["process"].to_numpy(dtype=int), known["period"].to_numpy(dtype=int)], 1.0)
     owner = inst.processes["facility"].to_numpy(dtype=int)
     commodity = inst.balances["commodity"].to_numpy()
-    for limit in inst.output_limits.itertuples():
+    for limit in rows_of(inst.output_limits):
         row = model.add_rows("reported output limit", 1, upper=limit.output_t / KT)
         made = (owner[inst.term_process] == limit.facility) & (commodity[inst.term_balance] == limit.commodity) & (inst.term_t_t > 0)
         model.add_terms(row, var.run[inst.term_process[made], int(limit.period)], inst.term_t_t[made])
@@ -241,7 +242,7 @@ def add_offtake_locks(model: Assembly, inst: Instance, var: Variables) -> None:
     heads = inst.balances["place"].to_numpy()[inst.lanes["head"].to_numpy(dtype=int)]
     there = np.array([country.get(place, "") for place in heads])
     tag, commodity = inst.lanes["tag"].to_numpy(), inst.lanes["commodity"].to_numpy()
-    for lock in inst.locks.itertuples():
+    for lock in rows_of(inst.locks):
         for step in ("concentrate", "carbonate"):
             lanes = np.flatnonzero((tag == lock.mine) & (commodity == step))
             if len(lanes):
@@ -255,7 +256,7 @@ def add_offtakes(model: Assembly, inst: Instance, var: Variables) -> None:
         return
     rows = model.add_rows("offtake", len(inst.offtakes), lower=inst.offtakes["amount_t"].to_numpy(float) / KT)
     model.add_terms(rows, var.offtake_short, 1.0)
-    for row, deal in zip(rows, inst.offtakes.itertuples(), strict=True):
+    for row, deal in zip(rows, rows_of(inst.offtakes), strict=True):
         lanes = (inst.lanes["origin"] == deal.site) & (inst.lanes["commodity"] == deal.commodity)
         model.add_terms(row, var.flow[lanes.to_numpy(dtype=bool), int(deal.period)], 1.0)
 
@@ -267,7 +268,7 @@ def add_country_shares(model: Assembly, inst: Instance, var: Variables) -> None:
     use = inst.processes["capacity_use"].to_numpy(float)
     stage = inst.facilities["stage"].to_numpy()[owner]
     country = inst.facilities["country"].to_numpy()[owner]
-    for s, rule in enumerate(inst.country_shares.itertuples()):
+    for s, rule in enumerate(rows_of(inst.country_shares)):
         members = np.flatnonzero(stage == rule.stage)
         for c, name in enumerate(countries):
             if not (country[members] == name).any():
@@ -285,7 +286,7 @@ def add_stockpile(model: Assembly, inst: Instance, var: Variables) -> None:
         return
     rows = model.add_rows("stockpile", len(inst.stock_needs), lower=inst.stock_needs["amount_t"].to_numpy(float) / KT)
     model.add_terms(rows, var.stock_short, 1.0)
-    for row, need in zip(rows, inst.stock_needs.itertuples(), strict=True):
+    for row, need in zip(rows, rows_of(inst.stock_needs), strict=True):
         model.add_terms(row, var.stock[commodity == need.commodity, int(need.period)], 1.0)
 
 
@@ -320,6 +321,6 @@ def add_whole_lanes(model: Assembly, inst: Instance, var: Variables) -> None:
 def add_growth(model: Assembly, inst: Instance, var: Variables) -> None:
     """(14) A stage grows no faster than crews and equipment allow."""
     stage = inst.facilities["stage"].to_numpy()
-    for limit in inst.growth.itertuples():
+    for limit in rows_of(inst.growth):
         row = model.add_rows("growth", 1, upper=limit.most_t_yr / KT)
         model.add_terms(row, var.size[stage == limit.stage, int(limit.period)], 1.0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hubplan.data.frames import rows_of
 from hubplan.data.scenario import Access, Scenario
 from hubplan.data.tables import Tables
 from hubplan.model.instance import Instance
@@ -166,7 +168,8 @@ def _stocks(inst: Instance, solution: Solution) -> pd.DataFrame:
     closing = closing[inst.may_stock].groupby(["site", "commodity"], sort=True).sum()
     closing = closing[(closing > SMALLEST_T).any(axis=1)]
     rows = []
-    for (place, commodity), values in closing.iterrows():
+    for key, values in closing.iterrows():
+        place, commodity = cast(tuple[str, str], key)
         opening = 0.0
         for period, amount in values.items():
             rows.append(
@@ -182,10 +185,10 @@ def _stocks(inst: Instance, solution: Solution) -> pd.DataFrame:
 
 def _days(stocks: pd.DataFrame, inst: Instance) -> Floats:
     """Days that a stock lasts against the yearly need of the demand in view; NaN where no need is known."""
-    yearly = {(row.commodity, inst.periods[int(row.period)]): row.yearly_t for row in inst.yearly_needs.itertuples()}
+    yearly = {(row.commodity, inst.periods[int(row.period)]): row.yearly_t for row in rows_of(inst.yearly_needs)}
     found = [
         row.closing_t / yearly[row.commodity, row.period] * 365 if yearly.get((row.commodity, row.period), 0.0) > 0 else np.nan
-        for row in stocks.itertuples()
+        for row in rows_of(stocks)
     ]
     return np.array(found, dtype=float)
 
@@ -207,12 +210,12 @@ def _costs(inst: Instance, solution: Solution, flows: pd.DataFrame) -> pd.DataFr
     mines = (inst.facilities["stage"] == "mine").to_numpy()
     lanes = {name: (solution.flow_t * inst.lanes[name].to_numpy(float)[:, None]).sum(axis=0) for name in ("freight_usd_t", "transit_usd_t", "surcharge_usd_t")}
     at = inst.demand["period"].to_numpy(dtype=int)
-    unmet = np.bincount(at, solution.unmet_t * inst.demand["unmet_usd_t"].to_numpy(float), minlength=len(inst.periods))
+    unmet: Floats = np.bincount(at, solution.unmet_t * inst.demand["unmet_usd_t"].to_numpy(float), minlength=len(inst.periods)).astype(float)
     price = np.zeros(solution.sold_t.shape)
     commodity = inst.balances["commodity"].to_numpy()
-    for (name, t), paid in _prices(inst).items():
-        price[commodity == name, t] = paid
-    broken = solution.share_over_t.sum(axis=(0, 1)) if solution.share_over_t.size else np.zeros(len(inst.periods))
+    for row in rows_of(inst.byproducts):
+        price[commodity == row.commodity, int(row.period)] = row.price_usd_t
+    broken: Floats = solution.share_over_t.sum(axis=(0, 1)) if solution.share_over_t.size else np.zeros(len(inst.periods))
     for frame, short in ((inst.offtakes, solution.offtake_short_t), (inst.stock_needs, solution.stock_short_t)):
         broken = broken + np.bincount(frame["period"].to_numpy(dtype=int), short, minlength=len(inst.periods))
     lines: dict[str, Floats] = {
@@ -244,12 +247,12 @@ def _violations(inst: Instance, solution: Solution) -> pd.DataFrame:
             row = {"rule": rule, "id": name, "period": inst.periods[t], "amount": amount, "unit": "t", "penalty_usd": amount * inst.rule_usd_t}
             rows.append(row)
 
-    for deal, short in zip(inst.offtakes.itertuples(), solution.offtake_short_t, strict=True):
+    for deal, short in zip(rows_of(inst.offtakes), solution.offtake_short_t, strict=True):
         add("offtake", f"{deal.site}/{deal.commodity}", int(deal.period), float(short))
-    for need, short in zip(inst.stock_needs.itertuples(), solution.stock_short_t, strict=True):
+    for need, short in zip(rows_of(inst.stock_needs), solution.stock_short_t, strict=True):
         add("stockpile_days", str(need.commodity), int(need.period), float(short))
     countries = sorted(inst.facilities["country"].unique())
-    for s, rule in enumerate(inst.country_shares.itertuples()):
+    for s, rule in enumerate(rows_of(inst.country_shares)):
         for c, country in enumerate(countries):
             for t in range(len(inst.periods)):
                 add("max_country_share", f"{rule.stage}/{country}", t, float(solution.share_over_t[s, c, t]))

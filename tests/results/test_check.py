@@ -59,7 +59,9 @@ def test_one_altered_number_is_found(plan, tables, data):
     row = data.draw(st.integers(0, len(frame) - 1))
     value = frame[column].iloc[row]
     sign = data.draw(st.sampled_from([1.0, -1.0]))
-    frame.loc[frame.index[row], column] = value + sign * (0.001 * abs(value) + (2000.0 if column.endswith("_usd") else 1.0))
+    frame.loc[frame.index[row], column] = value + sign * (
+        0.001 * abs(value) + (2000.0 if column.endswith("_usd") else 1.0)
+    )
     assert check_plan(replace(plan, **{table: frame}), tables) != [], (table, column, row)
 
 
@@ -117,8 +119,14 @@ def test_a_strait_that_legs_do_not_own_up_to_is_found(plan, tables):
         ({"policy__max_hubs": 0}, "1 new hubs, policy.max_hubs is 0"),
         ({"policy__must_open": ["kobe-magnet"]}, "kobe-magnet is not built"),
         ({"policy__stockpile_days": {"dy": 36500}}, "stockpile_days dy-oxide 2030 is broken"),
-        ({"policy__offtake": [{"site": "bay", "commodity": "dy-oxide", "t_yr": 90, "from": 2030, "to": 2030}]}, "offtake"),
-        ({"shock__export_ban": [{"country": "AUS", "commodities": ["dy-oxide"], "from": 2031}]}, "AUS lets no dy-oxide out"),
+        (
+            {"policy__offtake": [{"site": "bay", "commodity": "dy-oxide", "t_yr": 90, "from": 2030, "to": 2030}]},
+            "offtake",
+        ),
+        (
+            {"shock__export_ban": [{"country": "AUS", "commodities": ["dy-oxide"], "from": 2031}]},
+            "AUS lets no dy-oxide out",
+        ),
         ({"shock__lost": [{"id": "kobe-alloy", "from": 2030, "to": 2031}]}, "at most 0"),
         ({"demand__unmet_usd_t": {"default": 2e6}}, "unmet x demand.unmet_usd_t"),
         ({"horizon__discount_share": 0.05}, "periods.csv"),
@@ -150,7 +158,11 @@ def with_table(tables, name, **cells):
         ("facilities", {"row": 3, "chinese_share": float("nan")}, "Chinese owners hold more"),
         ("facilities", {"row": 4, "capacity_t_yr": 400.0}, "at most"),
         ("mines", {"row": 0, "capacity_reo_t_yr": 1000.0}, "at most"),
-        ("terminals", {"row": 0, "chinese_share": 0.5, "whole_port": True}, "kobe-port may not be called at: terminal kobe-one"),
+        (
+            "terminals",
+            {"row": 0, "chinese_share": 0.5, "whole_port": True},
+            "kobe-port may not be called at: terminal kobe-one",
+        ),
         ("byproducts", {"row": 0, "limit_t_yr": 100.0}, "the market takes"),
         ("baskets", {"row": 3, "share": 0.2}, "t are left over, stocks change by +0 t"),
         ("recipes", {"row": 0, "yield_t_t": 0.8}, "made + arrived is not used"),
@@ -179,7 +191,9 @@ def test_what_is_sold_ahead_to_a_country_that_takes_part_is_processed_there(plan
 
 
 def test_a_mine_that_reported_its_output_ran_as_it_did(plan, tables):
-    outputs = pd.DataFrame([("mine", "hill", 2032, "reo", 2400.0)], columns=["kind", "id", "year", "commodity", "output_t"])
+    outputs = pd.DataFrame(
+        [("mine", "hill", 2032, "reo", 2400.0)], columns=["kind", "id", "year", "commodity", "output_t"]
+    )
     assert "2,500, expected 2,400: what outputs.csv says it mined" in found(plan, replace(tables, outputs=outputs))
 
 
@@ -226,7 +240,11 @@ def test_a_file_that_cannot_be_read_is_a_fault_and_no_crash(run):
 
 def test_the_two_readings_assume_the_same():
     """The checker writes these down a second time, because it may not import the model."""
-    from hubplan.model import build
+    from hubplan.model import build, facilities
 
-    assert (build.MINE_RAMP, build.MINE_LIFE_YEARS, build.NEW_MINE_YEARS) == (MINE_RAMP, MINE_LIFE_YEARS, NEW_MINE_YEARS)
+    assert (facilities.MINE_RAMP, facilities.MINE_LIFE_YEARS, facilities.NEW_MINE_YEARS) == (
+        MINE_RAMP,
+        MINE_LIFE_YEARS,
+        NEW_MINE_YEARS,
+    )
     assert build.STORAGE_SHARE_YR == STORAGE_SHARE_YR
