@@ -234,8 +234,10 @@ def runs(period: int) -> dict[tuple[str, str], float]:
 def moved(period: int) -> list[tuple[str, str, str, str, float]]:
     """Flows: commodity, mine, from facility, to facility, t."""
     run = runs(period)
-    carbonate, heavy = run["bay-separation-light", "carbonate@hill"], run["bay-separation-heavy",
-    "heavy-concentrate@hill"]
+    carbonate, heavy = (
+        run["bay-separation-light", "carbonate@hill"],
+        run["bay-separation-heavy", "heavy-concentrate@hill"],
+    )
     oxides = {e: run["kobe-metal", f"{e}-oxide"] for e in ("ndpr", "dy", "tb")}
     standard = run["kobe-alloy", "alloy-standard"]
     return [
@@ -315,8 +317,10 @@ def make_leftovers() -> tuple[pd.DataFrame, pd.DataFrame]:
     surplus, stocks, kept = [], [], {"dy": 0.0, "tb": 0.0}
     for period, years in YEARS.items():
         run = runs(period)
-        carbonate, heavy = run["bay-separation-light", "carbonate@hill"], run["bay-separation-heavy",
-        "heavy-concentrate@hill"]
+        carbonate, heavy = (
+            run["bay-separation-light", "carbonate@hill"],
+            run["bay-separation-heavy", "heavy-concentrate@hill"],
+        )
         lace = 0.7 * 0.9 * carbonate
         sold = min(lace, 600.0 * years)
         y_oxide = min(0.1 * 0.92 * heavy, 50.0 * years)
@@ -356,8 +360,11 @@ def make_demand() -> pd.DataFrame:
     rows = []
     for period, years in YEARS.items():
         flows = {commodity: amount for commodity, _, _, _, amount in moved(period)}
-        asked = {("magnet-standard", "ev"): 700.0, ("magnet-standard", "industry"): 300.0, ("magnet-high",
-        "defence"): 60.0}
+        asked = {
+            ("magnet-standard", "ev"): 700.0,
+            ("magnet-standard", "industry"): 300.0,
+            ("magnet-high", "defence"): 60.0,
+        }
         for (product, sector), yearly in asked.items():
             served = {
                 "ev": flows["magnet-standard"] - min(300.0 * years, flows["magnet-standard"]),

@@ -40,7 +40,11 @@ def test_says_what_strictness_costs_and_why(plan, stricter):
     assert found.reasons["key"].tolist() == ["geodata.sites.csv", "name", "routes.closed"]
     assert found.reasons.set_index("key").loc["routes.closed"].tolist() == ["shut", "gate, shut"]
     hubs = found.hubs.set_index("facility")
-    assert hubs.loc["bay-separation-light", ["where", "capacity_a_t_yr", "capacity_b_t_yr"]].tolist() == ["a", 3000.0, 0.0]
+    assert hubs.loc["bay-separation-light", ["where", "capacity_a_t_yr", "capacity_b_t_yr"]].tolist() == [
+        "a",
+        3000.0,
+        0.0,
+    ]
     assert hubs.loc["hill", "where"] == "both"
     assert found.costs.set_index("line").loc["freight", "change_usd"] == pytest.approx(1e8)
     assert (found.demand["served_b_share"] == 0).all()

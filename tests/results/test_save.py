@@ -33,7 +33,9 @@ def test_the_folder_has_every_file_and_nothing_beside_it(run):
 def test_a_run_comes_back(plan, run):
     back = read_run(run)
     for name in TABLES:
-        pd.testing.assert_frame_equal(as_table(name, back.table(name)), as_table(name, plan.table(name)), check_exact=True)
+        pd.testing.assert_frame_equal(
+            as_table(name, back.table(name)), as_table(name, plan.table(name)), check_exact=True
+        )
     assert back.scenario == plan.scenario and back.access == plan.access
     for key in ("status", "objective_usd", "bound_usd", "gap_share", "solver", "inputs", "counts"):
         assert getattr(back, key) == getattr(plan, key)

@@ -11,7 +11,11 @@ from hubplan.results.checking.reading import Reading, as_float, breaks, rows
 def find_access_faults(reading: Reading) -> list[Fault]:
     """Excluded countries, barred owners and sites, closed ports and zones, modes: none may appear in any table."""
     return [
-        *_stale_access(reading), *_hubs(reading), *_flows(reading), *_legs(reading), *_markets(reading),
+        *_stale_access(reading),
+        *_hubs(reading),
+        *_flows(reading),
+        *_legs(reading),
+        *_markets(reading),
         *_export_bans(reading),
     ]
 

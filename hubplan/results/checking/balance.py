@@ -23,8 +23,13 @@ Key = tuple[str, str, str, int]
 def find_balance_faults(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
     """Families (4), (5) and (6) of docs/model.md."""
     return [
-        *_negative(reading), *_facilities(reading, works, recipes), *_stocks(reading), *_surplus(reading),
-        *_demand(reading), *_markets(reading), *_byproducts(reading),
+        *_negative(reading),
+        *_facilities(reading, works, recipes),
+        *_stocks(reading),
+        *_surplus(reading),
+        *_demand(reading),
+        *_markets(reading),
+        *_byproducts(reading),
     ]
 
 

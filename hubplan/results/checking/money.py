@@ -27,7 +27,10 @@ _LINE_USD = 1000.0
 def find_cost_faults(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
     """The objective, (0) of docs/model.md, from the other tables; objective, bound and gap of the manifest."""
     return [
-        *_periods(reading), *_flow_costs(reading), *_penalties(reading), *_lines(reading, works, recipes),
+        *_periods(reading),
+        *_flow_costs(reading),
+        *_penalties(reading),
+        *_lines(reading, works, recipes),
         *_objective(reading),
     ]
 
@@ -121,9 +124,7 @@ def _penalties(reading: Reading) -> list[Fault]:
     return faults
 
 
-def expected_lines(
-    reading: Reading, works: Mapping[str, Works], recipes: Recipes
-) -> dict[tuple[str, int], float]:
+def expected_lines(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> dict[tuple[str, int], float]:
     """Every line of cost by period, USD, undiscounted."""
     lines: defaultdict[tuple[str, int], float] = defaultdict(float)
     for facility, built in built_by(reading).items():

@@ -19,8 +19,13 @@ MAGNET_ELEMENTS = ("ndpr", "dy", "tb")
 def find_rule_faults(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
     """Families (7) to (12) and (14) of docs/model.md, feeds of plants, and the yearly supply of scrap."""
     return [
-        *_reported(reading, works, recipes), *_locks(reading, works), *_soft(reading, works, recipes),
-        *_budget(reading, works), *_growth(reading), *_feeds(reading, works), *_collections(reading, works),
+        *_reported(reading, works, recipes),
+        *_locks(reading, works),
+        *_soft(reading, works, recipes),
+        *_budget(reading, works),
+        *_growth(reading),
+        *_feeds(reading, works),
+        *_collections(reading, works),
         *_cover(reading, recipes),
     ]
 

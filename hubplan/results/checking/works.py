@@ -94,13 +94,20 @@ def _read_mines(reading: Reading) -> list[Works]:
         earliest = first if mine.status == "advanced" else max(first, start + NEW_MINE_YEARS)
         found.append(
             Works(
-                facility=mine.mine, site=mine.mine, stage="mine", country=reading.country[mine.mine],
-                stands_t_yr=capacity if stands else 0.0, stands_from=-math.inf if math.isnan(first) else first,
+                facility=mine.mine,
+                site=mine.mine,
+                stage="mine",
+                country=reading.country[mine.mine],
+                stands_t_yr=capacity if stands else 0.0,
+                stands_from=-math.inf if math.isnan(first) else first,
                 ramp=(1.0,) if stands and mine.status == "operating" else MINE_RAMP,
-                smallest_t_yr=capacity if may_build else 0.0, largest_t_yr=capacity if may_build else 0.0,
+                smallest_t_yr=capacity if may_build else 0.0,
+                largest_t_yr=capacity if may_build else 0.0,
                 earliest=earliest if may_build else math.inf,
-                fixed_usd=0.0, slope_usd_t_yr=capex / capacity if may_build else 0.0,
-                annuity_share=annuity(rate, MINE_LIFE_YEARS), fixed_opex_share=0.0,
+                fixed_usd=0.0,
+                slope_usd_t_yr=capex / capacity if may_build else 0.0,
+                annuity_share=annuity(rate, MINE_LIFE_YEARS),
+                fixed_opex_share=0.0,
                 opex_usd_t=as_float(mine.opex_usd_reo_t),
             )
         )
@@ -124,8 +131,12 @@ def _read_plants(reading: Reading) -> list[Works]:
         scale = as_float(index.get(country, 1.0))
         found.append(
             Works(
-                facility=plant.facility, site=plant.site, stage=plant.stage, country=country,
-                stands_t_yr=capacity if stands else 0.0, stands_from=-math.inf if math.isnan(first) else first,
+                facility=plant.facility,
+                site=plant.site,
+                stage=plant.stage,
+                country=country,
+                stands_t_yr=capacity if stands else 0.0,
+                stands_from=-math.inf if math.isnan(first) else first,
                 ramp=tuple(float(share) for share in str(stage["ramp"]).split(";")),
                 smallest_t_yr=min(float(stage["size_min_t_yr"]), sizes[0]) if may_build else 0.0,
                 largest_t_yr=sizes[0] if may_build else 0.0,
@@ -133,7 +144,8 @@ def _read_plants(reading: Reading) -> list[Works]:
                 fixed_usd=float(stage["capex_fixed_usd"]) * scale,
                 slope_usd_t_yr=float(stage["capex_usd_t_yr"]) * scale,
                 annuity_share=annuity(rate, float(stage["life_years"])),
-                fixed_opex_share=float(stage["fixed_opex_share"]), opex_usd_t=float(stage["opex_usd_t"]),
+                fixed_opex_share=float(stage["fixed_opex_share"]),
+                opex_usd_t=float(stage["opex_usd_t"]),
             )
         )
     return found
@@ -144,10 +156,21 @@ def _read_collections(reading: Reading) -> list[Works]:
     for (market, grade), years in reading.tables.scrap.groupby(["market", "grade"]):
         found.append(
             Works(
-                facility=f"{market}-collection-{grade}", site=str(market), stage="collection",
-                country=reading.country[str(market)], stands_t_yr=0.0, stands_from=-math.inf, ramp=(1.0,),
-                smallest_t_yr=0.0, largest_t_yr=0.0, earliest=math.inf, fixed_usd=0.0, slope_usd_t_yr=0.0,
-                annuity_share=0.0, fixed_opex_share=0.0, opex_usd_t=0.0,
+                facility=f"{market}-collection-{grade}",
+                site=str(market),
+                stage="collection",
+                country=reading.country[str(market)],
+                stands_t_yr=0.0,
+                stands_from=-math.inf,
+                ramp=(1.0,),
+                smallest_t_yr=0.0,
+                largest_t_yr=0.0,
+                earliest=math.inf,
+                fixed_usd=0.0,
+                slope_usd_t_yr=0.0,
+                annuity_share=0.0,
+                fixed_opex_share=0.0,
+                opex_usd_t=0.0,
                 yearly_t=dict(zip(years["year"].astype(int), years["scrap_t"].astype(float), strict=True)),
             )
         )
