@@ -216,18 +216,17 @@ def compare(
     """Tell what changed between two plans, and why."""
     from hubplan.results.compare import compare_runs
     from hubplan.results.save import read_run
+    from hubplan.results.tell import PARTS, tell_comparison, write_comparison
 
     found = compare_runs(read_run(run_a), read_run(run_b))
-    frames: dict[str, pd.DataFrame] = {name: getattr(found, name) for name in ("reasons", "hubs", "costs", "demand", "routes")}
     if out is not None:
-        from hubplan.results.save import write_tables
-
-        write_tables(frames, out)
+        write_comparison(found, out)
     if as_json:
-        tables = {name: json.loads(frame.to_json(orient="records")) for name, frame in frames.items()}
-        _print_json({"a": found.name_a, "b": found.name_b, "objective_change_usd": found.objective_change_usd, "certain": found.certain, **tables})
+        tables = {name: json.loads(getattr(found, name).to_json(orient="records")) for name in PARTS}
+        facts = {"a": found.name_a, "b": found.name_b, "objective_change_usd": found.objective_change_usd, "certain": found.certain}
+        _print_json({**facts, **tables})
         return
-    typer.echo(found.tell())
+    typer.echo(tell_comparison(found))
 
 
 @data.command("list")
