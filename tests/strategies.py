@@ -24,8 +24,8 @@ def thousands(least: float, most: float) -> st.SearchStrategy[float]:
 def instances(draw: st.DrawFn) -> Instance:
     """One to three mines of two elements, one to three hubs that may be built or stand, one or two markets, one to three periods.
 
-    Ore keeps its mine until a hub separates it. The second element is demanded too, or left over and sold. Every rule of policy may
-    be there; only budget and number are hard, and they can always be met by building nothing.
+    Ore keeps its mine until a hub separates it. The second element is demanded too, or left over and sold. Every rule of policy
+    may be there; only budget and number are hard, and they can always be met by building nothing.
     """
     years = draw(st.sampled_from([(2030,), (2030, 2031), (2030, 2032), (2030, 2031, 2034)]))
     world = World(years, draw(st.sampled_from([0.0, 0.08])), hold=["dy"], sell=["dy"], stock=["ndpr"])
