@@ -53,7 +53,7 @@ def test_hostile_names_are_shown_as_they_stand(page):
 def test_the_pacific_lane_is_whole_on_every_copy_of_the_world(page):
     """Between (50, -179.5) and (44, -200) the lane crosses the antimeridian; look at it from either side."""
     for centre in (170.0, -170.0):
-        page.evaluate("lon => hubplanMap.setView([45, lon], 4, {animate: false})", centre)
+        page.evaluate("lon => void hubplanMap.setView([45, lon], 4, {animate: false})", centre)
         for lat, lon in ((50.0, 180.5 - 360.0), (47.07, -189.5), (50.0, 180.5), (47.07, 170.5)):
             if page.evaluate(ON_SCREEN, [lat, lon]):
                 assert page.evaluate(INK, [lat, lon]) > 0, (centre, lat, lon)
@@ -70,7 +70,7 @@ def test_a_key_opens_a_place_and_escape_closes_it(page):
 
 
 def test_a_click_on_a_line_tells_what_moves(page):
-    page.evaluate("hubplanMap.setView([50, -165], 3, {animate: false})")
+    page.evaluate("void hubplanMap.setView([50, -165], 3, {animate: false})")
     box = page.evaluate(
         "(() => { const p = hubplanMap.latLngToContainerPoint([52.0, -150.0]); "
         "const o = hubplanMap.getContainer().getBoundingClientRect(); return [p.x + o.left, p.y + o.top] })()"
