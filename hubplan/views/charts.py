@@ -75,8 +75,8 @@ class _Frame:
         return [np.column_stack([xs, y]) for xs in shifted if xs.max() > 0 and xs.min() < self.width]
 
     def point(self, lon: float, lat: float) -> tuple[float, float]:
-        x, y = self.copies(np.array([lon]), np.array([lat]))[0][0]
-        return float(x), float(y)
+        """Project a point into the picture; one on its very edge lies on the left."""
+        return (lon - self.west) % 360.0 * self.scale, float((_miller(_NORTH) - _miller(lat)) * self.scale)
 
 
 def _miller(lat: float | Points) -> float | Points:
