@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
@@ -9,12 +11,25 @@ from sight import Obstacle, find_blocked, great_circle_km, keep_edges, to_unit
 
 from hubplan.network.sea import EARTH_KM
 
-RADII_KM = (0.5, 1.0, 2.0, 3.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0)
-REACH_KM, FIRST_KM, BARE_KM = 1200.0, 150.0, 25.0
+RADII_KM = (0.5, 1.0, 2.0)
+REACH_KM, FIRST_KM, BARE_KM = 1200.0, 120.0, 25.0
+SEEN = 4  # a port that sees fewer waypoints near by is hidden
 STRETCH, SLACK_KM = 1.002, 0.5
 
 
-def link_ports(graph, ports: pd.DataFrame, bare: Obstacle, near: Obstacle) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Points:
+    lon: np.ndarray
+    lat: np.ndarray
+
+
+def find_hidden(at_sea: np.ndarray, plon: np.ndarray, plat: np.ndarray, bare: Obstacle) -> np.ndarray:
+    """Find ports that see too few waypoints near by, even past the first 2 km of land."""
+    points = _Points(at_sea[:, 0], at_sea[:, 1])
+    return np.asarray(np.isnan(find_radius(points, _pair(points, plon, plat, FIRST_KM), plon, plat, bare)))
+
+
+def link_ports(graph: _Points, ports: pd.DataFrame, bare: Obstacle, near: Obstacle) -> pd.DataFrame:
     """Find the approaches of all ports.
 
     Returns
@@ -22,36 +37,39 @@ def link_ports(graph, ports: pd.DataFrame, bare: Obstacle, near: Obstacle) -> pd
     DataFrame
         ``port``, ``node`` (row numbers) and ``over_km``: the radius around the port within which land was not looked at.
     """
-    lon, lat = graph.lon, graph.lat
-    tree = cKDTree(to_unit(lon, lat))
     plon, plat = ports["lon"].to_numpy(float), ports["lat"].to_numpy(float)
-    around = tree.query_ball_point(to_unit(plon, plat), 2.0 * np.sin(REACH_KM / EARTH_KM / 2.0))
-    sizes = np.array([len(nodes) for nodes in around])
-    pairs = pd.DataFrame({"port": np.repeat(np.arange(len(ports)), sizes), "node": np.concatenate(around).astype(int)})
-    pairs["km"] = great_circle_km(plon[pairs["port"]], plat[pairs["port"]], lon[pairs["node"]], lat[pairs["node"]])
-    pairs = pairs[pairs["km"] > 0.02]
+    hidden = graph.gate >= 0
+    pairs = _pair(graph, plon, plat, REACH_KM)
+    pairs = pairs[~hidden[pairs["port"]]]
     radius = find_radius(graph, pairs[pairs["km"] < FIRST_KM], plon, plat, bare)
-    if np.isnan(radius).any():
-        raise ValueError(f"no waypoint in sight of {ports.loc[np.isnan(radius), 'port'].tolist()}")
-    pairs["over_km"] = radius[pairs["port"]]
+    if np.isnan(radius[~hidden]).any():
+        raise ValueError(f"no waypoint in sight of {ports.loc[np.isnan(radius) & ~hidden, 'port'].tolist()}")
+    pairs = pairs.assign(over_km=radius[pairs["port"]])
     clear = _clear(graph, pairs, plon, plat, bare, near)
-    hidden = ~np.isin(pairs["port"], pairs["port"][clear])  # no waypoint with clearance: without it, then
-    close = hidden & (pairs["km"] < FIRST_KM).to_numpy()
+    lone = ~np.isin(pairs["port"], pairs["port"][clear])  # no waypoint with clearance: without it, then
+    close = lone & (pairs["km"] < FIRST_KM).to_numpy()
     clear[close] = _clear(graph, pairs[close], plon, plat, bare, bare)
-    pairs = pairs[clear]
-    return _thin_links(graph, pairs, plon, plat)
+    gates = pd.DataFrame({"port": np.flatnonzero(hidden), "node": graph.gate[hidden], "over_km": np.nan})
+    return pd.concat([_thin_links(graph, pairs[clear], plon, plat), gates], ignore_index=True).sort_values(["port", "node"], ignore_index=True)
 
 
-def find_radius(graph, pairs: pd.DataFrame, plon: np.ndarray, plat: np.ndarray, bare: Obstacle) -> np.ndarray:
-    """Smallest radius past which a port sees at least two waypoints near by (one, if never two)."""
+def _pair(graph: _Points, plon: np.ndarray, plat: np.ndarray, reach_km: float) -> pd.DataFrame:
+    around = cKDTree(to_unit(graph.lon, graph.lat)).query_ball_point(to_unit(plon, plat), 2.0 * np.sin(reach_km / EARTH_KM / 2.0))
+    sizes = np.array([len(nodes) for nodes in around])
+    port, node = np.repeat(np.arange(len(plon)), sizes), np.concatenate(around).astype(int)
+    km = great_circle_km(plon[port], plat[port], graph.lon[node], graph.lat[node])
+    return pd.DataFrame({"port": port, "node": node, "km": km})[km > 0.02]
+
+
+def find_radius(graph: _Points, pairs: pd.DataFrame, plon: np.ndarray, plat: np.ndarray, bare: Obstacle) -> np.ndarray:
+    """Smallest radius past which a port sees enough waypoints near by; NaN where there is none."""
     radius = np.full(len(plon), np.nan)
-    for enough in (2, 1):
-        for over in RADII_KM:
-            todo = pairs[np.isnan(radius[pairs["port"]])].assign(over_km=over)
-            if todo.empty:
-                break
-            seen = np.bincount(todo["port"][_clear(graph, todo, plon, plat, bare, bare)], minlength=len(plon))
-            radius[np.isnan(radius) & (seen >= enough)] = over
+    for over in RADII_KM:
+        todo = pairs[np.isnan(radius[pairs["port"]])].assign(over_km=over)
+        if todo.empty:
+            break
+        seen = np.bincount(todo["port"][_clear(graph, todo, plon, plat, bare, bare)], minlength=len(plon))
+        radius[np.isnan(radius) & (seen >= SEEN)] = over
     return radius
 
 

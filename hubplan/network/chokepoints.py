@@ -139,4 +139,4 @@ def _copies(shape: BaseGeometry) -> list[BaseGeometry]:
 
 def _within_world(shape: BaseGeometry) -> bool:
     west, south, east, north = shape.bounds
-    return west >= -180.0 and east <= 180.0 and south >= -90.0 and north <= 90.0
+    return bool(west >= -180.0 and east <= 180.0 and south >= -90.0 and north <= 90.0)
