@@ -198,6 +198,7 @@ TABLES = [
                 required=True,
                 enum=TIERS,
             ),
+            text("part_of", "State whose territory it is, where it is not a state of its own: it is excluded with it."),
             number(
                 "capex_index",
                 "1",

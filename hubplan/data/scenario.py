@@ -7,10 +7,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hubplan.data.frames import rows_of
 from hubplan.data.tables import Tables
@@ -21,8 +21,10 @@ STAGES = ("crack_leach", "separation_light", "separation_heavy", "metal", "alloy
 _MAX_BYTES = 1_000_000
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, le=1e15)]
+NonNegative = Annotated[float, Field(ge=0, le=1e15)]
+Penalty = Annotated[float, Field(gt=0, le=1e9)]
+"""USD/t; a solver tells no other cost apart beside a larger one."""
 Year = Annotated[int, Field(ge=2000, le=2100)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,79}$")]
 
@@ -48,6 +50,21 @@ class Horizon(_Part):
         return years
 
 
+class _Span(_Part):
+    """A part that holds from one year to another, both included."""
+
+    from_year: Year = Field(alias="from")
+    to_year: Year | None = Field(default=None, alias="to")
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.to_year is not None and self.to_year < self.from_year:
+            raise ValueError(f"from {self.from_year} is after to {self.to_year}")
+        return self
+
+
 class Coalition(_Part):
     """Who takes part, and who is kept out."""
 
@@ -62,15 +79,15 @@ class RouteRules(_Part):
     """Which ways are open, and at what price of risk."""
 
     closed: tuple[str, ...] = Field(default=(), description="ids of chokepoints, zones, canals, ports or terminals")
-    surcharge_usd_t: Mapping[str, NonNegative] = Field(default_factory=dict)
-    modes: tuple[Literal["rail", "road", "sea"], ...] = MODES
+    surcharge_usd_t: Mapping[str, Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=dict)
+    modes: tuple[Literal["rail", "road", "sea"], ...] = Field(default=MODES, min_length=1)
 
 
 class DemandRules(_Part):
     """Whose demand counts, and what failing it costs."""
 
     set: str = "allied-base"
-    unmet_usd_t: Mapping[str, Positive] = Field(default_factory=lambda: {"defence": 5e6, "default": 1e6})
+    unmet_usd_t: Mapping[str, Penalty] = Field(default_factory=lambda: {"defence": 5e6, "default": 1e6})
 
     @field_validator("unmet_usd_t")
     @classmethod
@@ -80,17 +97,14 @@ class DemandRules(_Part):
         return value
 
 
-class Offtake(_Part):
+class Offtake(_Span):
     """A contract: so much a year is bought from a site, at no less than a floor price."""
 
     site: str
     commodity: str
     t_yr: Positive
-    from_year: Year = Field(alias="from")
     to_year: Year = Field(alias="to")
     floor_usd_kg: NonNegative | None = None
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
 
 
 class Policy(_Part):
@@ -114,25 +128,18 @@ class Policy(_Part):
         return value
 
 
-class Loss(_Part):
+class Loss(_Span):
     """A site, facility, port or chokepoint that is gone for some years."""
 
     id: str
-    from_year: Year = Field(alias="from")
     to_year: Year = Field(alias="to")
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-
-class ExportBan(_Part):
+class ExportBan(_Span):
     """Commodities that a country lets out no more."""
 
     country: str
-    commodities: tuple[str, ...]
-    from_year: Year = Field(alias="from")
-    to_year: Year | None = Field(default=None, alias="to")
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    commodities: tuple[str, ...] = Field(min_length=1)
 
 
 class Shock(_Part):
@@ -146,7 +153,7 @@ class Shock(_Part):
 class SolverRules(_Part):
     """How long and how exactly to look."""
 
-    time_limit_s: Positive = 60.0
+    time_limit_s: Annotated[float, Field(gt=0, le=1e7)] = 60.0
     gap_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
 
@@ -204,7 +211,7 @@ def scenario_from_toml(text: str, *, where: str = "scenario") -> Scenario:
         raise DataError([Fault(where, f"{len(text):,} characters", "a scenario is at most 1,000,000 characters")])
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError; a number of thousands of digits; lists nested as deep
         raise DataError([Fault(where, str(error), "mend the TOML at that place")], f"{where} is not TOML") from error
     return scenario_from_dict(raw, where=where, text=text)
 
@@ -287,6 +294,12 @@ def _countries(names: tuple[str, ...], tables: Tables, where: str, faults: list[
     return frozenset(found)
 
 
+def _with_territories(excluded: frozenset[str], tables: Tables) -> frozenset[str]:
+    """Whoever excludes a state excludes its territories: China, and with it Hong Kong and Macao."""
+    owned = zip(tables.countries["country"], tables.countries["part_of"], strict=True)
+    return excluded | {country for country, state in owned if state in excluded}
+
+
 def _closures(scenario: Scenario, tables: Tables, faults: list[Fault]) -> tuple[frozenset[str], dict[str, str]]:
     """Split the closed ids into zones, and ports with their reason."""
     zones = set(tables.zones["zone"])
@@ -348,7 +361,7 @@ def resolve_access(scenario: Scenario, tables: Tables) -> Access:
     """
     faults: list[Fault] = []
     members = _countries(scenario.coalition.members, tables, "coalition.members", faults)
-    excluded = _countries(scenario.coalition.excluded, tables, "coalition.excluded", faults)
+    excluded = _with_territories(_countries(scenario.coalition.excluded, tables, "coalition.excluded", faults), tables)
     both = members & excluded
     if both:
         found = f"{', '.join(sorted(both))} are members and excluded"
@@ -413,8 +426,12 @@ def _check_ids(scenario: Scenario, tables: Tables, faults: list[Fault]) -> None:
             if name not in known:
                 faults.append(Fault(where, f"'{name}' is no known {what}", f"`hubplan data show {table}` lists them"))
 
+    if scenario.data:
+        faults.append(Fault("data", f"overlays {', '.join(scenario.data)} cannot be read by this version", "remove them"))
     policy, shock = scenario.policy, scenario.shock
     need("demand.set", [scenario.demand.set], set(tables.demand["set"]), "demand set", "demand")
+    sectors = [sector for sector in scenario.demand.unmet_usd_t if sector != "default"]
+    need("demand.unmet_usd_t", sectors, set(tables.demand["sector"]), "sector", "demand")
     need("policy.must_open", list(policy.must_open), facilities, "facility", "facilities")
     need("policy.keep_closed", list(policy.keep_closed), facilities, "facility or mine", "facilities")
     need("policy.offtake.site", [o.site for o in policy.offtake], sites, "site", "sites")

@@ -99,13 +99,15 @@ def find_reported(draft: Draft) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def find_locks(draft: Draft) -> pd.DataFrame:
-    """Offtake locks on countries that take part, by period."""
+    """Offtake locks on countries that take part, by period.
+
+    Where a country has no plant that can take it, what is sold ahead to it goes nowhere: the lock holds all the same.
+    """
     calendar = draft.calendar
     here = {str(row["facility"]) for row in draft.facilities}
-    plants = {str(row["country"]) for row in draft.facilities if row["stage"] not in ("mine", "collection")}
     rows = []
     for lock in rows_of(draft.tables.locks):
-        if lock.mine not in here or lock.destination_country not in plants:
+        if lock.mine not in here or lock.destination_country in draft.access.excluded:
             continue
         shares = lock.share * calendar.mean(dict.fromkeys(range(int(lock.from_year), int(lock.to_year) + 1), 1.0))
         rows += [{"mine": lock.mine, "country": lock.destination_country, "period": t, "share": s} for t, s in enumerate(shares) if s > 0]
