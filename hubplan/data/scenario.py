@@ -294,6 +294,12 @@ def _countries(names: tuple[str, ...], tables: Tables, where: str, faults: list[
     return frozenset(found)
 
 
+def _with_territories(excluded: frozenset[str], tables: Tables) -> frozenset[str]:
+    """Whoever excludes a state excludes its territories: China, and with it Hong Kong and Macao."""
+    owned = zip(tables.countries["country"], tables.countries["part_of"], strict=True)
+    return excluded | {country for country, state in owned if state in excluded}
+
+
 def _closures(scenario: Scenario, tables: Tables, faults: list[Fault]) -> tuple[frozenset[str], dict[str, str]]:
     """Split the closed ids into zones, and ports with their reason."""
     zones = set(tables.zones["zone"])
@@ -355,7 +361,7 @@ def resolve_access(scenario: Scenario, tables: Tables) -> Access:
     """
     faults: list[Fault] = []
     members = _countries(scenario.coalition.members, tables, "coalition.members", faults)
-    excluded = _countries(scenario.coalition.excluded, tables, "coalition.excluded", faults)
+    excluded = _with_territories(_countries(scenario.coalition.excluded, tables, "coalition.excluded", faults), tables)
     both = members & excluded
     if both:
         found = f"{', '.join(sorted(both))} are members and excluded"
@@ -420,6 +426,8 @@ def _check_ids(scenario: Scenario, tables: Tables, faults: list[Fault]) -> None:
             if name not in known:
                 faults.append(Fault(where, f"'{name}' is no known {what}", f"`hubplan data show {table}` lists them"))
 
+    if scenario.data:
+        faults.append(Fault("data", f"overlays {', '.join(scenario.data)} cannot be read by this version", "remove them"))
     policy, shock = scenario.policy, scenario.shock
     need("demand.set", [scenario.demand.set], set(tables.demand["set"]), "demand set", "demand")
     sectors = [sector for sector in scenario.demand.unmet_usd_t if sector != "default"]
