@@ -114,6 +114,14 @@ def test_all_unknown_ids_are_told_at_once(cli: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_key_that_does_nothing_yet_is_refused(cli: Any, tmp_path: Path) -> None:
+    """A planner's own tables may not be left out of the plan without a word."""
+    path = scenario(tmp_path, 'name = "case"\ndata = ["my-tables"]\n[horizon]\nyears = [2026]\n')
+    done = cli("plan", path, "--out", tmp_path / "run")
+    assert done.status == 2
+    assert "data" in done.err
+
+
 def test_an_existing_folder_is_left_alone(cli: Any, tmp_path: Path) -> None:
     path = scenario(tmp_path, 'name = "case"\n')
     mine = tmp_path / "run"
