@@ -26,7 +26,9 @@ def main() -> None:
     laid = lay_groundwork(build_network(tables), tables, modes=("rail", "road", "sea"), store=Store())
     hourly = [hour_usd_t(tables, ware=ware) for ware in WARES]
     write_arrays(geodata / LAND_FILE, pack_cells([laid.fold[ware].cells for ware in WARES], hourly))
-    write_arrays(geodata / SEA_FILE, pack_sea([laid.digest[ware] for ware in WARES], [laid.sea[ware] for ware in WARES], hourly))
+    write_arrays(
+        geodata / SEA_FILE, pack_sea([laid.digest[ware] for ware in WARES], [laid.sea[ware] for ware in WARES], hourly)
+    )
 
 
 if __name__ == "__main__":

@@ -85,17 +85,17 @@ def explain_cut(
         ]
     priced.sort()
     return [
-        _fault([cuts[i] for i in lifted], freight, rank) for rank, (_, freight, lifted) in enumerate(priced[:_SHOWN])
+        _fault([cuts[i] for i in lifted], cost, freight, rank)
+        for rank, (cost, freight, lifted) in enumerate(priced[:_SHOWN])
     ]
 
 
-def _fault(cuts: list[Cut], freight_usd_t: float, rank: int) -> Fault:
+def _fault(cuts: list[Cut], cost_usd_t: float, freight_usd_t: float, rank: int) -> Fault:
     where = ", ".join(dict.fromkeys(_WHERE[cut.kind] for cut in cuts))
     fix = " and ".join(_FIX[cut.kind].format(id=cut.id) for cut in cuts)
     first = "the cheapest relaxation" if rank == 0 else "or"
-    return Fault(
-        where, "; ".join(cut.reason for cut in cuts), f"{first}: {fix}, which gives a way at {freight_usd_t:,.0f} USD/t"
-    )
+    price = f"{freight_usd_t:,.0f} USD/t freight, {cost_usd_t:,.0f} with capital tied up and surcharges"
+    return Fault(where, "; ".join(cut.reason for cut in cuts), f"{first}: {fix}, which gives a way at {price}")
 
 
 def _irreducible(joins: _Joins, cuts: list[Cut]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
@@ -26,6 +26,7 @@ from hubplan.routing.graph import Graph, both_ways, build_graph
 from hubplan.routing.trees import sum_ways
 
 _log = logging.getLogger(__name__)
+_REMEMBERED = 3
 _SAME = 1e-12
 """Relative difference below which two ways cost the same."""
 Measures = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -76,6 +77,9 @@ class Fold:
     terminals: np.ndarray
     n_sites: int
     cells: Mapping[str, FoldedCell]
+    found: dict[bytes, LandWays] = field(
+        default_factory=dict, repr=False, compare=False
+    )  # the last few answers, by question
 
 
 def land_arcs(network: Network, modes: tuple[str, ...]) -> np.ndarray:
@@ -303,8 +307,18 @@ def find_land_ways(
     is_open[whole] &= usable[fold.arc[whole]]
     cost = links.cost_usd_t.copy()
     cost[whole] += surcharge_usd_t[fold.arc[whole]]
+    question = hashlib.sha256(np.packbits(is_open).tobytes() + cost.tobytes()).digest()
+    if question not in fold.found:  # most closures are at sea and leave the land as it was
+        for old in list(fold.found)[: 1 - _REMEMBERED]:
+            del fold.found[old]
+        fold.found[question] = _search_land(fold, is_open, cost)
+    return fold.found[question]
+
+
+def _search_land(fold: Fold, is_open: np.ndarray, cost: np.ndarray) -> LandWays:
+    """Search from every terminal over the open links."""
     rows = np.flatnonzero(is_open)
-    tail, head, link = both_ways(links.tail[rows], links.head[rows], rows)
+    tail, head, link = both_ways(fold.links.tail[rows], fold.links.head[rows], rows)
     site_keys = fold.terminals[: fold.n_sites]
     into_site = np.isin(head, site_keys)  # cargo passes through no site, so arriving at one is a last step, taken below
     through = ~into_site

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hubplan.network.assemble import Network
-from hubplan.routing.columns import columns
+from hubplan.routing.columns import columns, once_per_network
 from hubplan.routing.cost import SEA_MODES
 from hubplan.routing.graph import Graph, build_graph, find_steps
 from hubplan.routing.land import Measures, rounded
@@ -179,7 +179,7 @@ def _search_from(
     """Replace the rows and columns of some ports by new ways."""
     tables = (ways.freight_usd_t.copy(), ways.hours.copy(), ways.length_km.copy())
     cost, passes = ways.cost_usd_t.copy(), ways.passes.copy()
-    flags = pack_flags(np.column_stack([network.crosses, columns(network).opens_year > 0]))
+    flags = _arc_flags(network)
     for at in range(0, len(sources), 64):
         rows = sources[at : at + 64]
         distance, before = search.graph.search(search.port[rows])
@@ -197,6 +197,12 @@ def _search_from(
     for array in (cost, *tables, passes):
         _mirror(array, sources)
     return SeaWays(cost, *tables, passes)
+
+
+@once_per_network
+def _arc_flags(network: Network) -> np.ndarray:
+    """What each arc passes, packed: a bit by zone, and one for arcs that open in a later year."""
+    return pack_flags(np.column_stack([network.crosses, columns(network).opens_year > 0]))
 
 
 def _mirror(table: np.ndarray, rows: np.ndarray) -> None:

@@ -9,11 +9,8 @@ import numpy as np
 from scipy.sparse.csgraph import floyd_warshall
 
 from hubplan.data.scenario import Access
-from hubplan.data.tables import Tables
 from hubplan.network.assemble import Network
 from hubplan.routing.columns import columns
-from hubplan.routing.cost import arc_surcharge_usd_t
-from hubplan.routing.graph import open_arcs
 from hubplan.routing.groundwork import Groundwork
 from hubplan.routing.land import LandWays, Measures, find_land_ways
 from hubplan.routing.lanes import SeaWays, change_sea_ways, find_sea_ways
@@ -102,24 +99,20 @@ class Ways:
 
 
 def find_ways(
-    network: Network,
-    tables: Tables,
-    *,
-    groundwork: Groundwork,
-    access: Access,
-    surcharge_usd_t: dict[str, float],
-    ware: str,
-    year: int,
+    network: Network, *, groundwork: Groundwork, access: Access, usable: np.ndarray, extra: np.ndarray, ware: str
 ) -> Ways:
     """Find the cheapest ways between all sites for one ware under a scenario.
+
+    Parameters
+    ----------
+    usable, extra
+        By arc: left open by ``access``; surcharges in USD/t.
 
     Notes
     -----
     Exact: a journey is land to a port, any chain of sea and land hops between ports (closed by Floyd-Warshall), land to the
     destination; or land alone.
     """
-    usable = open_arcs(network, access, year=year)
-    extra = arc_surcharge_usd_t(network, tables, surcharge_usd_t)
     fold = groundwork.fold[ware]
     land = find_land_ways(network, fold, usable=usable, excluded=access.excluded, surcharge_usd_t=extra)
     sea = _sea_ways(network, groundwork=groundwork, access=access, usable=usable, extra=extra, ware=ware)

@@ -123,15 +123,13 @@ def find_routes(
     access = resolve_access(scenario, tables) if access is None else access
     year = scenario.horizon.years[0] if year is None else year
     groundwork = lay_groundwork(network, tables, modes=access.modes)
-    surcharge = dict(scenario.routes.surcharge_usd_t)
+    usable = open_arcs(network, access, year=year)
+    extra = arc_surcharge_usd_t(network, tables, scenario.routes.surcharge_usd_t)
     ways = {
-        ware: find_ways(
-            network, tables, groundwork=groundwork, access=access, surcharge_usd_t=surcharge, ware=ware, year=year
-        )
+        ware: find_ways(network, groundwork=groundwork, access=access, usable=usable, extra=extra, ware=ware)
         for ware in WARES
     }
     table = pd.concat([_rows(network, found, access, ware) for ware, found in ways.items()], ignore_index=True)
-    usable, extra = open_arcs(network, access, year=year), arc_surcharge_usd_t(network, tables, surcharge)
     retrace = {
         ware: Retrace(network, found, cost_usd_t=groundwork.cost_usd_t[ware] + extra, usable=usable)
         for ware, found in ways.items()

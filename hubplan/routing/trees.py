@@ -40,14 +40,14 @@ def sum_ways(
     """
     n = before.shape[1]
     target = rows.astype(np.int64) * n + targets
-    on_way = _nodes_on_ways(before, target)
-    place = np.searchsorted(on_way, target)
+    on_way, place_of = _nodes_on_ways(before, target)
+    place = place_of[target]
     row, node = on_way // n, on_way % n
     previous = before[row, node].astype(np.int64)
     moved = previous != NOWHERE
     arc = graph.arcs_between(previous[moved], node[moved])
     parent = np.arange(len(on_way))
-    parent[moved] = np.searchsorted(on_way, row[moved] * n + previous[moved])
+    parent[moved] = place_of[row[moved] * n + previous[moved]]
     sums = []
     for value in values:
         own = np.zeros(len(on_way))
@@ -63,18 +63,20 @@ def sum_ways(
     return [own[place] for own in sums], union[place]
 
 
-def _nodes_on_ways(before: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """All (search, node) pairs, as search x n + node, that lie on the way to a target; rising."""
-    n = before.shape[1]
-    seen = np.zeros(before.size, dtype=bool)
-    front = np.unique(target)
-    while len(front):
-        seen[front] = True
-        previous = before.ravel()[front].astype(np.int64)
-        front = (front // n) * n + previous
-        front = np.unique(front[previous != NOWHERE])
-        front = front[~seen[front]]
-    return np.flatnonzero(seen)
+def _nodes_on_ways(before: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All (search, node) pairs, as search x n + node, that lie on the way to a target; and the place of each pair among them."""
+    n, flat = before.shape[1], before.ravel()
+    place_of = np.full(before.size, -1, dtype=np.int32)
+    found, count, front = [], 0, target
+    while len(front := front[place_of[front] < 0]):
+        place_of[front] = np.arange(len(front))  # of equal pairs the last one stays, and counts
+        front = front[place_of[front] == np.arange(len(front))]
+        place_of[front] = count + np.arange(len(front))
+        found.append(front)
+        count += len(front)
+        previous = flat[front].astype(np.int64)
+        front = ((front // n) * n + previous)[previous != NOWHERE]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *found]), place_of
 
 
 def pack_flags(flags: np.ndarray) -> np.ndarray:
