@@ -1,7 +1,7 @@
 """A second, dumb solver: every set of openings is tried, and each is a linear program written out term by term.
 
 It reads docs/model.md, not `hubplan.model.formulation`, works in t and USD, and knows neither lane pruning nor dead facilities.
-Families (0) to (12); whole lanes (13) are left to instances solved by hand.
+Families (0) to (14), save whole lanes (13), which are left to instances solved by hand.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def _country_shares(program: Rows, inst: Instance, t: int) -> None:
 
 
 def _policy(program: Rows, inst: Instance) -> None:
-    """(6) by-products, (7) reported output, (8) locks, (9) contracts, (11) stockpiles."""
+    """(6) by-products, (7) reported output, (8) locks, (9) contracts, (11) stockpiles, (14) growth."""
     commodity = list(inst.balances["commodity"])
     for row in inst.byproducts.itertuples():
         sold: list[tuple[Key, float]] = [
@@ -233,6 +233,10 @@ def _policy(program: Rows, inst: Instance) -> None:
         program.row(
             "at most", [(("need", i), -1.0), *((("stock", b, row.period), -1.0) for b in kept)], -float(row.amount_t)
         )
+
+    for row in inst.growth.itertuples():
+        sizes = [n for n, stage in enumerate(inst.facilities["stage"]) if stage == row.stage]
+        program.row("at most", [(("size", n, row.period), 1.0) for n in sizes], float(row.most_t_yr))
 
 
 def _made(inst: Instance, facility: int, commodity: str, t: int) -> Iterator[tuple[Key, float]]:

@@ -121,6 +121,8 @@ def _add_rules(draw: st.DrawFn, world: World, mines: list[str], hubs: list[str])
         facility = world.row(draw(st.sampled_from(hubs)))
         world.rule("output_limits", facility=facility, commodity="ndpr", period=period, output_t=draw(thousands(0, 30)))
     if chance():
+        world.rule("growth", stage="separation_light", period=period, most_t_yr=draw(thousands(10, 200)))
+    if chance():
         world.rules["budget_usd"] = 1e3 * draw(thousands(10, 5000))
     if chance():
         world.rules["max_hubs"] = draw(st.integers(0, 2))

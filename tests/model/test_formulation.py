@@ -567,6 +567,22 @@ def test_a_customer_with_one_supplier_is_not_split():
         assert cost(world.build()) == pytest.approx(wanted)
 
 
+# (14) Growth ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_stage_grows_no_faster_than_it_can():
+    """40 t/yr of new hubs by 2030 and 80 by 2031, whatever the number of hubs; what stands and another stage do not count."""
+    world = shop(2030, 2031)
+    for name, stage in (("a", "separation_light"), ("b", "separation_light"), ("c", "separation_heavy")):
+        hub(world, name, need_t=0, stage=stage, sizes=(0, 30), opex_usd_t=float(stage == "separation_heavy"))
+    hub(world, "old", need_t=0, existing=10)
+    for t, most in enumerate((40.0, 80.0)):
+        world.rule("growth", stage="separation_light", period=t, most_t_yr=most)
+    solution = solve(world.demand("user", "oxide", 200, unmet_usd_t=5).build())
+    assert solution.size_t_yr[1:3].sum(axis=0) == pytest.approx([40, 60])
+    assert solution.unmet_t == pytest.approx([200 - 40 - 30 - 10, 200 - 60 - 30 - 10])
+
+
 # All of them -----------------------------------------------------------------------------------------------------------
 
 
@@ -583,7 +599,11 @@ def test_rows_can_be_traced_to_their_family():
     world.rule("offtakes", site="north", commodity="oxide", period=0, amount_t=1.0).rule(
         "country_shares", stage="separation_light", share=0.5
     )
-    inst = world.rule("stock_needs", commodity="oxide", period=0, amount_t=1.0).build()
+    inst = (
+        world.rule("stock_needs", commodity="oxide", period=0, amount_t=1.0)
+        .rule("growth", stage="separation_light", period=0, most_t_yr=900.0)
+        .build()
+    )
     arrays, var = build_model(inst)
     wanted = {
         "capacity",
@@ -603,6 +623,7 @@ def test_rows_can_be_traced_to_their_family():
         "budget",
         "number of hubs",
         "must open",
+        "growth",
     }
     assert set(arrays.families) == wanted
     assert (
