@@ -129,7 +129,7 @@ def _refuse(search: _Search, time_limit_s: float) -> None:
 
 def _search_exactly(engine: Engine, search: _Search, *, until: float, gap_share: float, seed: int, binaries: int) -> None:
     """Branch and bound; the relaxation runs beside it, so that a bound is there early."""
-    left = until - time.monotonic()
+    left = max(0.0, until - time.monotonic())
     if binaries:
         engine.submit(Job(label="relaxation", relaxed=True, time_limit_s=left, seed=seed))
     engine.submit(Job(label="branch and bound", time_limit_s=left, gap_share=gap_share, seed=seed))
@@ -148,7 +148,7 @@ def _search_by_rounding(
     engine: Engine, search: _Search, arrays: Arrays, inst: Instance, var: Variables, *, until: float, seed: int
 ) -> None:
     """Relaxation, threshold rounding, then neighbourhoods of the best plan."""
-    engine.submit(Job(label="relaxation", relaxed=True, time_limit_s=until - time.monotonic(), seed=seed))
+    engine.submit(Job(label="relaxation", relaxed=True, time_limit_s=max(0.0, until - time.monotonic()), seed=seed))
     relaxed: Floats | None = None
     for _, job, answer in engine.answers(until=until):
         if "infeasible" in answer.reason:
@@ -166,7 +166,8 @@ def _search_by_rounding(
 def _roundings(inst: Instance, var: Variables, arrays: Arrays, relaxed: Floats) -> dict[str, Floats]:
     """Open by t where the relaxed size by t reaches a share of the smallest size; monotone because sizes are.
 
-    The last pattern builds nothing but what must open, so that there is a plan even where growth limits defeat the others.
+    The last pattern builds nothing but what must open, and that at the end, so that there is a plan even where growth limits
+    defeat the others.
     """
     integer = np.flatnonzero(arrays.integer)
     size = np.where(var.size >= 0, relaxed[var.size], 0.0)
@@ -176,6 +177,8 @@ def _roundings(inst: Instance, var: Variables, arrays: Arrays, relaxed: Floats) 
     patterns: dict[str, Floats] = {}
     for threshold in (*THRESHOLDS, np.inf):
         opened = (size >= threshold * smallest) | must[:, None]
+        if np.isinf(threshold):
+            opened[:, :-1] = False
         values = np.zeros(len(arrays.cost))
         exists = var.opened >= 0
         values[var.opened[exists]] = opened[exists]
@@ -202,6 +205,8 @@ def _solve_patterns(engine: Engine, search: _Search, patterns: Mapping[str, Floa
         if search.done:
             engine.stop()
             return
+    for job, answer in (waiting[number] for number in sorted(waiting)):  # left when time is up before an earlier pattern came
+        search.offer(job.label, answer)
 
 
 def _search_neighbourhoods(
