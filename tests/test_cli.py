@@ -38,7 +38,9 @@ def test_every_command_has_help(cli: Any, command: tuple[str, ...]) -> None:
 
 def test_help_names_every_command(cli: Any) -> None:
     out = cli("--help").out
-    assert [name for name in ("plan", "route", "check", "compare", "data", "schema", "app") if f"\n  {name} " not in out] == []
+    assert [
+        name for name in ("plan", "route", "check", "compare", "data", "schema", "app") if f"\n  {name} " not in out
+    ] == []
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
@@ -351,14 +353,20 @@ def test_the_wheel_needs_no_source_tree(wheel: Path, tmp_path: Path, root: Path)
         "print(v.app_command()[4])\n"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(wheel), os.environ["PYTHONPATH"]])}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
     paths = done.stdout.splitlines()
     assert len(paths) == 5
     assert [path for path in paths if not path.startswith(str(wheel))] == []
     assert [path for path in paths if not Path(path).exists()] == []
     shipped = wheel / "hubplan" / "_shipped"
     for folder in ("geodata", "examples"):
-        ours = {path.relative_to(root) for path in (root / folder).rglob("*") if path.suffix in {".csv", ".json", ".npz", ".toml"}}
+        ours = {
+            path.relative_to(root)
+            for path in (root / folder).rglob("*")
+            if path.suffix in {".csv", ".json", ".npz", ".toml"}
+        }
         assert {path for path in ours if (shipped / path).read_bytes() != (root / path).read_bytes()} == set()
 
 

@@ -20,7 +20,10 @@ from hubplan.data.units import UNIT_OF_SUFFIX
 from hubplan.model import formulation
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(page for name in ("docs", "examples", "geodata") for page in (ROOT / name).rglob("*.md"))]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(page for name in ("docs", "examples", "geodata") for page in (ROOT / name).rglob("*.md")),
+]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -60,7 +63,12 @@ def commands() -> dict[tuple[str, ...], set[str]]:
     found: dict[tuple[str, ...], set[str]] = {}
 
     def walk(command: Any, path: tuple[str, ...]) -> None:
-        found[path] = {option for part in command.params for option in (*part.opts, *part.secondary_opts) if option.startswith("--")}
+        found[path] = {
+            option
+            for part in command.params
+            for option in (*part.opts, *part.secondary_opts)
+            if option.startswith("--")
+        }
         for name, child in getattr(command, "commands", {}).items():
             walk(child, (*path, name))
 
@@ -165,13 +173,14 @@ def test_every_example_is_listed() -> None:
     assert [path.name for path in (ROOT / "examples").glob("*.toml") if f"]({path.name})" not in text] == []
 
 
-def test_settings_of_the_app_are_said_once(tmp_path: Path) -> None:
+def test_settings_of_the_app_are_said_alike() -> None:
     """``streamlit run`` reads a file, ``hubplan app`` gives flags; both say the same."""
     from hubplan.views.server import SETTINGS
 
     file = tomllib.loads(read(".streamlit/config.toml"))
-    said = {f"{part}.{key}": str(value).lower() if isinstance(value, bool) else str(value) for part in file for key, value in file[part].items()}
-    assert {key: value for key, value in said.items() if not key.startswith("theme.")} == SETTINGS
+    said = {f"{part}.{key}": value for part in file for key, value in file[part].items()}
+    flags = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in said.items()}
+    assert flags == SETTINGS
 
 
 def test_the_scenario_schema_describes_every_part() -> None:
@@ -181,5 +190,11 @@ def test_the_scenario_schema_describes_every_part() -> None:
 
 def test_no_document_names_a_machine() -> None:
     homes = ("/".join(("", "work", "")), "/".join(("", "root", "")), "/".join(("", "home", "")))
-    files = [*PAGES, *ROOT.glob("*.toml"), *ROOT.glob("hubplan/**/*.py"), *ROOT.glob("examples/*"), ROOT / ".ci" / "run"]
+    files = [
+        *PAGES,
+        *ROOT.glob("*.toml"),
+        *ROOT.glob("hubplan/**/*.py"),
+        *ROOT.glob("examples/*"),
+        ROOT / ".ci" / "run",
+    ]
     assert [path for path in files if any(home in path.read_text(encoding="utf-8") for home in homes)] == []

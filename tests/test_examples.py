@@ -77,7 +77,17 @@ def test_a_run_folder_is_whole(run: Any) -> None:
     tables = {f"{name}.csv" for name in ("hubs", "flows", "legs", "stocks", "demand", "costs", "exposure")}
     assert {*tables, "manifest.json", "routes.geojson", "plan.gpkg", "map.html", "report.html"} <= names
     manifest = json.loads((run.folder / "manifest.json").read_text(encoding="utf-8"))
-    assert {"hubplan_version", "scenario", "inputs", "solver", "seed", "status", "objective_usd", "bound_usd", "gap_share"} <= set(manifest)
+    assert {
+        "hubplan_version",
+        "scenario",
+        "inputs",
+        "solver",
+        "seed",
+        "status",
+        "objective_usd",
+        "bound_usd",
+        "gap_share",
+    } <= set(manifest)
     assert {"seconds", "created"} <= set(manifest)
 
 
@@ -100,7 +110,11 @@ def test_no_leg_passes_what_is_closed(plan: Plan) -> None:
 
 def closed_shapes(access: Access, tables: Tables) -> dict[str, BaseGeometry]:
     zones = tables.zones.set_index("zone")
-    return {zone: from_wkt(zones.at[zone, "geometry_wkt"]) for zone in sorted(access.closed) if zones.at[zone, "geometry_wkt"]}
+    return {
+        zone: from_wkt(zones.at[zone, "geometry_wkt"])
+        for zone in sorted(access.closed)
+        if zones.at[zone, "geometry_wkt"]
+    }
 
 
 def test_no_line_on_the_map_touches_what_is_closed(run: Any, plan: Plan, tables: Tables) -> None:
@@ -125,7 +139,9 @@ def test_nothing_is_mined_or_made_where_it_may_not_be(plan: Plan) -> None:
 def test_today_builds_nothing_and_mines_what_was_mined(today_run: Any, tables: Tables) -> None:
     plan = read_run(today_run.folder)
     assert not plan.hubs["is_new"].any()
-    known = tables.outputs[(tables.outputs["kind"] == "mine") & (tables.outputs["year"] == 2025) & (tables.outputs["commodity"] == "reo")]
+    known = tables.outputs[
+        (tables.outputs["kind"] == "mine") & (tables.outputs["year"] == 2025) & (tables.outputs["commodity"] == "reo")
+    ]
     made = plan.hubs.set_index("facility")["throughput_t"]
     assert len(known) > 0
     for row in known.to_dict("records"):

@@ -70,7 +70,9 @@ def test_every_module_is_in_a_layer_or_at_the_edge() -> None:
 
 
 def test_dependencies_are_those_imported() -> None:
-    declared = {re.split(r"[<>=!~\[ ]", line)[0].lower().replace("_", "-") for line in PROJECT["project"]["dependencies"]}
+    declared = {
+        re.split(r"[<>=!~\[ ]", line)[0].lower().replace("_", "-") for line in PROJECT["project"]["dependencies"]
+    }
     known = packages_distributions()
     used = set()
     for path in SOURCES:
@@ -85,7 +87,9 @@ def test_dependencies_are_those_imported() -> None:
 def test_dependencies_are_bounded_on_both_sides() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     lines = [*PROJECT["project"]["dependencies"], *(line for name in extras for line in extras[name])]
-    assert [line for line in lines if not line.startswith("hubplan[") and not re.search(r">=[\d.]+,<[\d.]+$", line)] == []
+    assert [
+        line for line in lines if not line.startswith("hubplan[") and not re.search(r">=[\d.]+,<[\d.]+$", line)
+    ] == []
 
 
 def test_the_solver_library_that_cannot_live_with_or_tools_is_not_imported() -> None:
