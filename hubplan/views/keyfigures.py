@@ -105,9 +105,9 @@ def _heavy(plan: Plan, tables: Tables, period: int) -> KeyFigure:
     asked, served = float((rows["demand_t"] * weight).sum()), float((rows["served_t"] * weight).sum())
     length = years_of(plan)[period]
     return KeyFigure(
-        f"Heavy elements served, {period}",
+        f"Dy and Tb served, {period}",
         percent(served / asked) if asked > 0 else "none asked",
-        f"{served / length:,.0f} of {asked / length:,.0f} t/yr of Dy and Tb",
+        f"{served / length:,.0f} of {asked / length:,.0f} t/yr",
         "Dysprosium and terbium in the products delivered, over those in the products asked for.",
     )
 

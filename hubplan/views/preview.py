@@ -121,22 +121,23 @@ def _supply_map(
         ends = (str(place[row.origin].name), str(place[row.destination].name))
         ways.append(Way(row.route, *ends, **vars(totals[row.route])))
     drawn = bundle_lines(lines, ways)
-    ends_of = [(site, "mine") for site in best["origin"]] + [
-        (site, "plant") for site in dict.fromkeys(best["destination"])
-    ]
+    sent = {row.origin: flow.t_yr[0] for row, flow in zip(rows_of(best), flows, strict=True)}
+    received: dict[str, float] = {}
+    for row in rows_of(best):
+        received[row.destination] = received.get(row.destination, 0.0) + sent[row.origin]
+    marks = [(site, "mine", t) for site, t in sent.items()] + [(site, "plant", t) for site, t in received.items()]
     sites = tuple(
         Site(
-            site,
-            kind,
-            str(place[site].name),
-            names.get(place[site].country, ""),
-            float(place[site].lon),
-            float(place[site].lat),
-            (1.0,),
-            (False,),
-            always=True,
+            id=site,
+            kind=kind,
+            name=str(place[site].name),
+            country=names.get(place[site].country, ""),
+            lon=float(place[site].lon),
+            lat=float(place[site].lat),
+            size_t_yr=(t,),
+            new=(False,),
         )
-        for site, kind in ends_of
+        for site, kind, t in marks
     )
     used = {flow.form for flow in flows}
     return MapSpec(

@@ -18,6 +18,7 @@ SETTINGS = {
     "server.fileWatcherType": "none",
     "server.headless": "true",
     "server.maxUploadSize": "20",
+    "theme.base": "light",
 }
 """No usage figures, no lookup of this machine's address, no watching of files; as .streamlit/config.toml says."""
 

@@ -8,7 +8,7 @@ def test_the_four_figures(plan, tables):
     served, landed, heavy, exposure = key_figures(plan, tables)
     assert (served.value, served.note) == ("90 %", "3,100 of 3,450 t/yr; least: industry 0 %")
     assert (landed.value, landed.note) == ("$66 per kg", "$204 M a year")
-    assert (heavy.value, heavy.note) == ("61 %", "93 of 152 t/yr of Dy and Tb")
+    assert (heavy.value, heavy.note) == ("61 %", "93 of 152 t/yr")
     assert (exposure.value, exposure.note) == ("62 %", "of tonnes pass Sunda Strait")
 
 

@@ -10,7 +10,6 @@ def test_the_command_and_the_file_say_the_same():
     said = {
         f"{table}.{key}": str(value).lower() if isinstance(value, bool) else str(value)
         for table, values in config.items()
-        if table != "theme"
         for key, value in values.items()
     }
     assert said == SETTINGS

@@ -536,17 +536,19 @@ const Layer = L.LayerGroup.extend({
     if (map.attributionControl) for (const line of spec.credits) map.attributionControl.addAttribution(line);
   },
   _legend: function () {
-    const spec = this.spec, box = el("section", "hp-box hp-legend" + (this.memory.folded ? " hp-folded" : ""));
+    const spec = this.spec, memory = this.memory, narrow = this._map.getSize().x < 1000;
+    const box = el("section", "hp-box hp-legend" + (narrow ? " hp-narrow" : ""));
+    if (memory.folded === undefined) memory.folded = narrow;
     box.setAttribute("aria-label", "Legend");
-    const fold = box.appendChild(el("button", "hp-fold", this.memory.folded ? "Show" : "Hide"));
-    fold.type = "button"; fold.setAttribute("aria-expanded", String(!this.memory.folded));
-    fold.addEventListener("click", () => {
-      this.memory.folded = !this.memory.folded;
-      box.classList.toggle("hp-folded", this.memory.folded);
-      fold.textContent = this.memory.folded ? "Show" : "Hide";
-      fold.setAttribute("aria-expanded", String(!this.memory.folded));
-      this._declutter();
-    });
+    const fold = box.appendChild(el("button", "hp-fold"));
+    fold.type = "button";
+    const told = () => {
+      box.classList.toggle("hp-folded", memory.folded);
+      fold.textContent = memory.folded ? (narrow ? "More" : "Show") : narrow ? "Less" : "Hide";
+      fold.setAttribute("aria-expanded", String(!memory.folded));
+    };
+    fold.addEventListener("click", () => { memory.folded = !memory.folded; told(); this._declutter(); });
+    told();
     box.appendChild(el("h2", "", "Legend"));
     const body = box.appendChild(el("div", "hp-body"));
     const section = (title) => { body.appendChild(el("h3", "", title)); return body.appendChild(el("ul")); };
@@ -647,7 +649,7 @@ function twin(root, layer) {
 }
 
 function frame(map, view) {
-  const [west, south, east, north] = view, size = map.getSize(), left = size.x > 900 ? 250 : 20;
+  const [west, south, east, north] = view, size = map.getSize(), left = size.x >= 1000 ? 250 : 20;
   const low = Math.max(south, -52), high = Math.min(north, 72);
   if (east - west > 300) {
     /* The whole world, once, in the room beside the legend; the equator a little below the middle. */

@@ -63,8 +63,12 @@ def _preview_layer(
 
 def show() -> None:
     """Draw the page."""
-    world = shared_world()
-    base = _choose_scenario()
+    try:
+        world = shared_world()
+        base = _choose_scenario()
+    except HubplanError as error:
+        _faults(error)
+        return
     scenario = _edit(base, world.tables)
     if scenario is None:
         return
