@@ -6,12 +6,14 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from hubplan import __version__
 from hubplan.errors import DataError, Fault, HubplanError, NoPlanError, NoRouteError
 
 if TYPE_CHECKING:
@@ -36,6 +38,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on sta
 Geodata = Annotated[Path | None, typer.Option("--geodata", help="Folder of tables; the shipped one by default.")]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hubplan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Plan where critical minerals are processed, and how they travel when some passages are closed."""
+
+
 def _say(text: str) -> None:
     typer.echo(text, err=True)
 
@@ -44,20 +59,37 @@ def _print_json(value: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
-def _told(as_json: bool) -> Callable[[Mapping[str, object]], None]:
-    """How progress is shown: JSON lines, or a line per step."""
+def _in_words(event: Mapping[str, object]) -> str:
+    """One step of progress as a line."""
+    line = f"{event['seconds']:>7} s  {event['event']}"
+    cost, bound = event.get("incumbent_usd"), event.get("bound_usd")
+    if isinstance(cost, float) and isinstance(bound, float):
+        line += f"; best plan {cost / 1e9:,.2f} bn USD, at most {max(0.0, cost - bound) / abs(cost):.2%} from the best possible"
+    return line
 
-    def tell(event: Mapping[str, object]) -> None:
-        if as_json:
-            _say(json.dumps(event))
-            return
-        line = f"{event['seconds']:>7} s  {event['event']}"
-        cost, bound = event.get("incumbent_usd"), event.get("bound_usd")
-        if isinstance(cost, float) and isinstance(bound, float):
-            line += f"; best plan {cost / 1e9:,.2f} bn USD, at most {max(0.0, cost - bound) / abs(cost):.2%} from the best possible"
-        _say(line)
 
-    return tell
+@contextmanager
+def _progress(as_json: bool) -> Iterator[Callable[[Mapping[str, object]], None]]:
+    """How progress is shown on standard error: JSON lines, a line per step, or under these a moving bar on a terminal."""
+    if as_json:
+        yield lambda event: _say(json.dumps(event))
+        return
+    if not sys.stderr.isatty():
+        yield lambda event: _say(_in_words(event))
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task("planning", total=None)
+
+        def tell(event: Mapping[str, object]) -> None:
+            bar.console.print(_in_words(event), highlight=False, markup=False)
+            bar.update(task, description=f"after: {event['event']}"[:60])
+
+        yield tell
 
 
 @app.command()
@@ -78,8 +110,8 @@ def plan(
 
     require_free(out, force=force)
     question = read_scenario(scenario)
-    tell = _told(as_json)
-    found = run(question, geodata, time_limit_s=time_limit, gap_share=gap, progress=tell)
+    with _progress(as_json) as tell:
+        found = run(question, geodata, time_limit_s=time_limit, gap_share=gap, progress=tell)
     from hubplan.views.maps import map_html
     from hubplan.views.planmap import plan_map
     from hubplan.views.report import report_html
@@ -92,7 +124,8 @@ def plan(
     else:
         _say_plan(found, folder)
     if found.status == "cancelled":
-        raise typer.Exit(EXIT_CANCELLED)
+        _say(f"cancelled; the best plan so far is kept in {folder}")
+        raise SystemExit(EXIT_CANCELLED)
 
 
 def _summary(found: Plan, folder: Path) -> dict[str, Any]:
@@ -118,7 +151,7 @@ def _say_plan(found: Plan, folder: Path) -> None:
     typer.echo(f"map {folder / 'map.html'}")
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # so that a southern latitude is no option
 def route(
     origin: Annotated[str, typer.Argument(metavar="FROM", help="Site, port, UN/LOCODE or 'lat,lon'.")],
     destination: Annotated[str, typer.Argument(metavar="TO", help="The same.")],
@@ -323,7 +356,10 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _cancel)
     try:
-        raise SystemExit(app(standalone_mode=False) or 0)
+        status = int(app(standalone_mode=False) or 0)
+        if status == EXIT_CANCELLED:
+            _say("cancelled; nothing was written")
+        raise SystemExit(status)
     except DataError as error:
         _fail(error, EXIT_USAGE)
     except NoRouteError as error:
@@ -337,6 +373,8 @@ def main() -> None:
         usage = getattr(error, "format_message", None)
         if usage is None:
             raise
+        if "--json" in sys.argv:
+            _print_json({"error": "bad usage", "faults": [{"where": "command line", "found": usage(), "fix": "see hubplan --help"}]})
         _say(f"{usage()}\nTry 'hubplan --help'.")
         raise SystemExit(getattr(error, "exit_code", EXIT_USAGE)) from None
 

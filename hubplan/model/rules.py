@@ -66,17 +66,19 @@ def find_available_share(draft: Draft) -> Floats:
     for n, row in enumerate(draft.facilities):
         if row["stage"] == "mine":
             available[n] -= sold_to_excluded(draft, str(row["facility"]))
+    lost = np.zeros_like(available)
     for loss in draft.scenario.shock.lost:
         gone = draft.calendar.mean(dict.fromkeys(range(loss.from_year, loss.to_year + 1), 1.0))
         for n, row in enumerate(draft.facilities):
             if loss.id in (row["facility"], row["site"]):
-                available[n] = np.minimum(available[n], 1.0 - gone)
-    return available
+                lost[n] = np.maximum(lost[n], gone)
+    return available * (1.0 - lost)
 
 
 def find_reported(draft: Draft) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Reported activity of mines and output of plants, for one-year periods that lie in the past of the data."""
     calendar, outputs = draft.calendar, draft.tables.outputs
+    usable = np.array(draft.existing) * find_available_share(draft)
     fixed, limits = [], []
     row_of = {str(row["facility"]): n for n, row in enumerate(draft.facilities)}
     process_of = {p["facility"]: m for m, p in enumerate(draft.processes) if p["process"] == "mine"}
@@ -88,7 +90,7 @@ def find_reported(draft: Draft) -> tuple[pd.DataFrame, pd.DataFrame]:
                 continue
             n = row_of[row.id]
             if row.kind == "mine" and row.commodity == "reo":
-                amount = min(float(row.output_t), float(draft.existing[n][t]))
+                amount = min(float(row.output_t), float(usable[n, t]))
                 fixed.append({"process": process_of[n], "period": t, "output_t": amount})
             elif row.kind == "facility":
                 limits.append({"facility": n, "commodity": row.commodity, "period": t, "output_t": float(row.output_t)})
@@ -175,6 +177,7 @@ def find_must_open(draft: Draft, row_of: dict[str, int]) -> list[int]:
     for name in draft.scenario.policy.must_open:
         if name not in row_of or draft.facilities[row_of[name]]["first_period"] == len(draft.calendar.first):
             why = draft.access.barred_facilities.get(name, "its lead time ends after the horizon, or it has no capacity figure")
+            why = "policy.max_hubs is 0" if draft.scenario.policy.max_hubs == 0 else why
             faults.append(Fault("policy.must_open", f"'{name}' cannot be built: {why}", "remove it, or mend what bars it"))
         else:
             rows.append(row_of[name])

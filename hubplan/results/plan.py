@@ -11,7 +11,7 @@ import pandas as pd
 from hubplan.data.scenario import Access, Scenario
 from hubplan.errors import DataError, Fault
 
-STATUSES = ("optimal", "within_gap", "time_limit")
+STATUSES = ("optimal", "within_gap", "time_limit", "cancelled")
 
 COST_LINES = (
     "capital",
@@ -151,7 +151,8 @@ class Plan:
     scenario, access
         The question, and what its hard rules leave open.
     status
-        ``optimal`` (gap 0 proven), ``within_gap`` (the gap asked for) or ``time_limit`` (best found when time ran out).
+        ``optimal`` (gap 0 proven), ``within_gap`` (the gap asked for), ``time_limit`` (best found when time ran out) or
+        ``cancelled`` (best found by then).
     objective_usd, bound_usd, gap_share
         Discounted cost of this plan, the least any plan can cost as far as proven, and
         ``(objective_usd - bound_usd) / |objective_usd|``.
