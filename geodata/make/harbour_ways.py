@@ -1,7 +1,7 @@
 """Lead ports that do not see the open sea out of their rivers, fjords and bays.
 
-The way is the cheapest over a fine grid around the port, where land costs more than water: it follows the water wherever the map has it,
-and crosses the land only where the map's coastline is too coarse for the river.
+The way is the cheapest over a fine grid around the port, where land costs more than water: it follows the water wherever
+the map has it, and crosses the land only where the map's coastline is too coarse for the river.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from shapely.geometry import LineString
 from sight import Obstacle, find_blocked
 
 CELL_KM = 0.9
-HALF_KM = (60.0, 110.0)   # half the width of the grid; the wider one where the narrower finds no way out
-OVER_LAND = 8.0           # a km over land counts as this many over water
-HUG = 1.6                 # a km within a cell of the shore counts as this many: ships keep to the channel
-SEEN, SIGHT_DEG = 3, 1.8   # the way ends where so many waypoints so near are in sight
-STRIDE_KM = 2.0           # places this far apart are tried
-RIVER_KM = 15.0           # a waterway so near is taken, land counted eightfold
-BEND_DEG = 0.006          # the way is straightened by at most this much
+HALF_KM = (60.0, 110.0)  # half the width of the grid; the wider one where the narrower finds no way out
+OVER_LAND = 8.0  # a km over land counts as this many over water
+HUG = 1.6  # a km within a cell of the shore counts as this many: ships keep to the channel
+SEEN, SIGHT_DEG = 3, 1.8  # the way ends where so many waypoints so near are in sight
+STRIDE_KM = 2.0  # places this far apart are tried
+RIVER_KM = 15.0  # a waterway so near is taken, land counted eightfold
+BEND_DEG = 0.006  # the way is straightened by at most this much
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,17 @@ class Ways:
     port: np.ndarray
 
 
-def find_ways(lon: np.ndarray, lat: np.ndarray, ports: np.ndarray, plon: np.ndarray, plat: np.ndarray, *,
-              river: np.ndarray, bare: Obstacle, near: Obstacle) -> Ways:
+def find_ways(
+    lon: np.ndarray,
+    lat: np.ndarray,
+    ports: np.ndarray,
+    plon: np.ndarray,
+    plat: np.ndarray,
+    *,
+    river: np.ndarray,
+    bare: Obstacle,
+    near: Obstacle,
+) -> Ways:
     """Find the way out of each port.
 
     Parameters
@@ -58,7 +67,9 @@ def find_ways(lon: np.ndarray, lat: np.ndarray, ports: np.ndarray, plon: np.ndar
             if way is not None:
                 break
         if way is None:
-            raise ValueError(f"no way out of the port at {plon[port]:.3f} {plat[port]:.3f}; add a lane to repairs/sea_lanes.csv")
+            raise ValueError(
+                f"no way out of the port at {plon[port]:.3f} {plat[port]:.3f}; add a lane to repairs/sea_lanes.csv"
+            )
         out_lon += way[1:, 0].tolist()
         out_lat += way[1:, 1].tolist()
         chain += [len(owner)] * (len(way) - 1)
@@ -66,8 +77,17 @@ def find_ways(lon: np.ndarray, lat: np.ndarray, ports: np.ndarray, plon: np.ndar
     return Ways(np.round(out_lon, 4), np.round(out_lat, 4), np.array(chain), np.array(owner))
 
 
-def _lead_out(lon: np.ndarray, lat: np.ndarray, x: float, y: float, *, half_km: float, river: np.ndarray,
-              bare: Obstacle, near: Obstacle) -> np.ndarray | None:
+def _lead_out(
+    lon: np.ndarray,
+    lat: np.ndarray,
+    x: float,
+    y: float,
+    *,
+    half_km: float,
+    river: np.ndarray,
+    bare: Obstacle,
+    near: Obstacle,
+) -> np.ndarray | None:
     """Give the points from the port to the first place clear of land or to the first waypoint, or None."""
     step_lat = CELL_KM / 111.2
     step_lon = step_lat / np.cos(np.radians(y))
@@ -79,7 +99,8 @@ def _lead_out(lon: np.ndarray, lat: np.ndarray, x: float, y: float, *, half_km: 
     cost = np.where(on_land, OVER_LAND, np.where(on_near, HUG, 1.0))
     length, back = dijkstra(_grid(cost), indices=n * size + n, return_predecessors=True)
     inside = np.flatnonzero((np.abs(lon - x) < n * step_lon) & (np.abs(lat - y) < n * step_lat))
-    nodes = (np.round((lat[inside] - y) / step_lat).astype(int) + n) * size + np.round((lon[inside] - x) / step_lon).astype(int) + n
+    row, col = np.round((lat[inside] - y) / step_lat), np.round((lon[inside] - x) / step_lon)
+    nodes = (row.astype(int) + n) * size + col.astype(int) + n
     goals = np.flatnonzero(_in_open(~on_near, nodes) & (length > 0.0))
     best_node = nodes[np.argmin(length[nodes])] if nodes.size else -1
     around = np.flatnonzero((np.abs(lon - x) * np.cos(np.radians(y)) < SIGHT_DEG) & (np.abs(lat - y) < SIGHT_DEG))
@@ -107,8 +128,15 @@ def _hit(obstacle: Obstacle, points: np.ndarray) -> np.ndarray:
     return hit
 
 
-def _first_in_sight(goals: np.ndarray, length: np.ndarray, x: np.ndarray, y: np.ndarray, lon: np.ndarray, lat: np.ndarray,
-                    near: Obstacle) -> int:
+def _first_in_sight(
+    goals: np.ndarray,
+    length: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    lon: np.ndarray,
+    lat: np.ndarray,
+    near: Obstacle,
+) -> int:
     """Nearest goal that sees at least ``SEEN`` waypoints; -1 if none does."""
     order = goals[np.lexsort((goals, length[goals]))]
     _, first = np.unique(np.floor(length[order] / STRIDE_KM), return_index=True)
@@ -132,8 +160,8 @@ def _grid(cost: np.ndarray) -> csr_matrix:
     index = np.arange(rows * cols).reshape(rows, cols)
     tails, heads, weights = [], [], []
     for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (1, -2), (2, -1)):
-        a = index[: rows - dy, max(0, -dx): cols - max(0, dx)]
-        b = index[dy:, max(0, dx): cols - max(0, -dx)]
+        a = index[: rows - dy, max(0, -dx) : cols - max(0, dx)]
+        b = index[dy:, max(0, dx) : cols - max(0, -dx)]
         tails.append(a.ravel())
         heads.append(b.ravel())
         weights.append((np.hypot(dx, dy) * CELL_KM * (cost.ravel()[a] + cost.ravel()[b]) / 2.0).ravel())

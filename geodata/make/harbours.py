@@ -50,11 +50,14 @@ def link_ports(graph: _Points, ports: pd.DataFrame, bare: Obstacle, near: Obstac
     close = lone & (pairs["km"] < FIRST_KM).to_numpy()
     clear[close] = _clear(graph, pairs[close], plon, plat, bare, bare)
     gates = pd.DataFrame({"port": np.flatnonzero(hidden), "node": graph.gate[hidden], "over_km": np.nan})
-    return pd.concat([_thin_links(graph, pairs[clear], plon, plat), gates], ignore_index=True).sort_values(["port", "node"], ignore_index=True)
+    seen = _thin_links(graph, pairs[clear], plon, plat)
+    return pd.concat([seen, gates], ignore_index=True).sort_values(["port", "node"], ignore_index=True)
 
 
 def _pair(graph: _Points, plon: np.ndarray, plat: np.ndarray, reach_km: float) -> pd.DataFrame:
-    around = cKDTree(to_unit(graph.lon, graph.lat)).query_ball_point(to_unit(plon, plat), 2.0 * np.sin(reach_km / EARTH_KM / 2.0))
+    around = cKDTree(to_unit(graph.lon, graph.lat)).query_ball_point(
+        to_unit(plon, plat), 2.0 * np.sin(reach_km / EARTH_KM / 2.0)
+    )
     sizes = np.array([len(nodes) for nodes in around])
     port, node = np.repeat(np.arange(len(plon)), sizes), np.concatenate(around).astype(int)
     km = great_circle_km(plon[port], plat[port], graph.lon[node], graph.lat[node])
@@ -73,7 +76,9 @@ def find_radius(graph: _Points, pairs: pd.DataFrame, plon: np.ndarray, plat: np.
     return radius
 
 
-def _clear(graph, pairs: pd.DataFrame, plon: np.ndarray, plat: np.ndarray, bare: Obstacle, near: Obstacle) -> np.ndarray:
+def _clear(
+    graph, pairs: pd.DataFrame, plon: np.ndarray, plat: np.ndarray, bare: Obstacle, near: Obstacle
+) -> np.ndarray:
     """Whether the way from the radius on is free: close to the port of bare land, farther out with clearance."""
     port, node = pairs["port"].to_numpy(), pairs["node"].to_numpy()
     km, over = pairs["km"].to_numpy(), pairs["over_km"].to_numpy()
@@ -103,6 +108,15 @@ def _thin_links(graph, pairs: pd.DataFrame, plon: np.ndarray, plat: np.ndarray) 
     tail = np.concatenate([graph.tail, pairs["port"].to_numpy() + nodes])
     head = np.concatenate([graph.head, pairs["node"].to_numpy()])
     must = np.arange(len(tail)) < lanes
-    kept = keep_edges(lon, lat, tail, head, np.arange(len(tail)), stretch=STRETCH, slack_km=SLACK_KM, must=must,
-                      dead_end=np.arange(len(lon)) >= nodes)
+    kept = keep_edges(
+        lon,
+        lat,
+        tail,
+        head,
+        np.arange(len(tail)),
+        stretch=STRETCH,
+        slack_km=SLACK_KM,
+        must=must,
+        dead_end=np.arange(len(lon)) >= nodes,
+    )
     return pairs[kept[lanes:]].sort_values(["port", "node"], ignore_index=True)

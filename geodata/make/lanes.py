@@ -1,4 +1,4 @@
-"""Lanes at sea: searoute's, mended; hand lanes; ways out of hidden ports; and lines of sight between waypoints; thinned by a spanner."""
+"""Lanes at sea: searoute's, mended; hand lanes; ways out of hidden ports; lines of sight; all thinned by a spanner."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from hubplan.network.sea import EARTH_KM
 
 REPAIRS = Path(__file__).resolve().parent.parent / "repairs"
 
-OFF_DEG, NEAR_DEG = 0.07, 0.02     # clearance of long and of short lines of sight: 7.8 and 2.2 km
+OFF_DEG, NEAR_DEG = 0.07, 0.02  # clearance of long and of short lines of sight: 7.8 and 2.2 km
 LONG_KM, SHORT_KM = 2500.0, 350.0  # their greatest length
-STRETCH, SLACK_KM = 1.003, 0.7      # a line is dropped where those kept are at most this much longer
-PORT_KM = 80.0                     # within this distance of a port waypoints are close together
-SOUTH, NORTH = -57.5, 73.0         # lines of sight stay between these latitudes: ice
-JOIN_KM = 60.0                     # a hand lane is joined to waypoints within this distance of its ends
-LAND_KM = 2.0                      # a lane may run this far over the land of the map, outside a waterway
+STRETCH, SLACK_KM = 1.003, 0.7  # a line is dropped where those kept are at most this much longer
+PORT_KM = 80.0  # within this distance of a port waypoints are close together
+SOUTH, NORTH = -57.5, 73.0  # lines of sight stay between these latitudes: ice
+JOIN_KM = 60.0  # a hand lane is joined to waypoints within this distance of its ends
+LAND_KM = 2.0  # a lane may run this far over the land of the map, outside a waterway
 
 
-LATTICE_DEG = 1.5                  # one waypoint of searoute per cell in the open sea
+LATTICE_DEG = 1.5  # one waypoint of searoute per cell in the open sea
 NO_GATE = np.empty(0, dtype=int)
 LOG = logging.getLogger(__name__)
 
@@ -64,8 +64,16 @@ def build_lanes(land: Land, ports: pd.DataFrame) -> Graph:
     plon, plat = ports["lon"].to_numpy(float), ports["lat"].to_numpy(float)
     at_sea = np.vstack([np.column_stack([g.lon, g.lat]) for g in (marnet, hand)] + [wide])
     hidden = find_hidden(at_sea, plon, plat, land.bare)
-    ways = find_ways(at_sea[:, 0], at_sea[:, 1], np.flatnonzero(hidden), plon, plat,
-                     river=in_waterway(np.hstack([at_sea, at_sea])), bare=land.bare, near=land.near)
+    ways = find_ways(
+        at_sea[:, 0],
+        at_sea[:, 1],
+        np.flatnonzero(hidden),
+        plon,
+        plat,
+        river=in_waterway(np.hstack([at_sea, at_sea])),
+        bare=land.bare,
+        near=land.near,
+    )
     way_lanes = np.flatnonzero(ways.chain[:-1] == ways.chain[1:])
 
     at = np.cumsum([0, len(marnet.lon), len(hand.lon), len(ways.lon), len(wide), len(fine)])
@@ -80,18 +88,26 @@ def build_lanes(land: Land, ports: pd.DataFrame) -> Graph:
     far_hub = clear_off & ((part == 3) | _thin(lon, lat, (part == 0) & clear_off, LATTICE_DEG))
     near_hub = clear_near & ((part >= 3) | is_outer | _thin(lon, lat, (part == 0) & clear_near, 0.25))
     ends = np.concatenate([at[1] + find_ends(hand), np.flatnonzero(is_outer & (part == 2))])
-    pairs = np.vstack([
-        _see(land.off, lon, lat, far_hub, LONG_KM),
-        _see(land.near, lon, lat, near_hub, SHORT_KM),
-        join_ends(land.bare, lon, lat, ends, (part == 0) | far_hub | near_hub),
-    ])
+    pairs = np.vstack(
+        [
+            _see(land.off, lon, lat, far_hub, LONG_KM),
+            _see(land.near, lon, lat, near_hub, SHORT_KM),
+            join_ends(land.bare, lon, lat, ends, (part == 0) | far_hub | near_hub),
+        ]
+    )
     forced = [hand.tail + at[1], at[2] + way_lanes], [hand.head + at[1], at[2] + way_lanes + 1]
     tail = np.concatenate([*forced[0], marnet.tail, pairs[:, 0]])
     head = np.concatenate([*forced[1], marnet.head, pairs[:, 1]])
     must = np.arange(len(tail)) < len(hand.tail) + len(way_lanes)
     kept = span(lon, lat, tail, head, stretch=STRETCH, slack_km=SLACK_KM, must=must)
-    LOG.info("%d far and %d near hubs, %d hidden ports, %d candidates, %d kept",
-             far_hub.sum(), near_hub.sum(), hidden.sum(), len(tail), kept.sum())
+    LOG.info(
+        "%d far and %d near hubs, %d hidden ports, %d candidates, %d kept",
+        far_hub.sum(),
+        near_hub.sum(),
+        hidden.sum(),
+        len(tail),
+        kept.sum(),
+    )
     gate = np.full(len(ports), -1)
     gate[ways.port] = at[2] + np.flatnonzero(np.diff(ways.chain, prepend=-1) != 0)
     return drop_stray(merge_same(Graph(lon, lat, tail[kept], head[kept], gate)))
@@ -119,8 +135,12 @@ def _distance_km(points: np.ndarray, ports: pd.DataFrame) -> np.ndarray:
 
 def read_marnet(bare: Obstacle) -> Graph:
     """Read searoute's lanes; drop the walls along +-180, inland seas and what lies on land outside a waterway."""
-    rows = [(a[0], a[1], b[0], b[1]) for a, near in edge_list.items() for b, data in near.items()
-            if a < b and not str(data.get("passage")).startswith("segment") and data["weight"] > 0]
+    rows = [
+        (a[0], a[1], b[0], b[1])
+        for a, near in edge_list.items()
+        for b, data in near.items()
+        if a < b and not str(data.get("passage")).startswith("segment") and data["weight"] > 0
+    ]
     ends = np.array(rows, dtype=float)
     ends[:, [0, 2]] = (ends[:, [0, 2]] + 180.0) % 360.0 - 180.0
     ends = np.round(ends, 4)
@@ -139,7 +159,12 @@ def in_waterway(ends: np.ndarray) -> np.ndarray:
     for row in table.itertuples():
         fit = np.ones(len(ends), dtype=bool)
         for x, y in ((0, 1), (2, 3)):
-            fit &= (ends[:, x] >= row.west) & (ends[:, x] <= row.east) & (ends[:, y] >= row.south) & (ends[:, y] <= row.north)
+            fit &= (
+                (ends[:, x] >= row.west)
+                & (ends[:, x] <= row.east)
+                & (ends[:, y] >= row.south)
+                & (ends[:, y] <= row.north)
+            )
         inside |= fit
     return inside
 
@@ -178,7 +203,7 @@ def join_ends(bare: Obstacle, lon: np.ndarray, lat: np.ndarray, ends: np.ndarray
 
 
 def find_corners(land: list, clearance_deg: float, *, tolerance_deg: float, cell_deg: float) -> np.ndarray:
-    """Find where a shortest way at sea may turn: the salient corners of the land grown by a clearance, sharpest first per cell."""
+    """Find where a shortest way at sea may turn: the sharpest corner per cell of the land grown by a clearance."""
     found = []
     for polygon in grow_land(land, clearance_deg):
         ring = shapely.get_coordinates(polygon.exterior.simplify(tolerance_deg))[:-1]
@@ -186,8 +211,10 @@ def find_corners(land: list, clearance_deg: float, *, tolerance_deg: float, cell
             continue
         back, ahead = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
         squeeze = np.cos(np.radians(ring[:, 1]))
-        turn = np.arctan2(squeeze * (back[:, 0] * ahead[:, 1] - back[:, 1] * ahead[:, 0]),
-                          squeeze**2 * back[:, 0] * ahead[:, 0] + back[:, 1] * ahead[:, 1])
+        turn = np.arctan2(
+            squeeze * (back[:, 0] * ahead[:, 1] - back[:, 1] * ahead[:, 0]),
+            squeeze**2 * back[:, 0] * ahead[:, 0] + back[:, 1] * ahead[:, 1],
+        )
         sign = 1.0 if polygon.exterior.is_ccw else -1.0
         salient = sign * turn > np.radians(6.0)
         found.append(np.column_stack([ring[salient], np.abs(turn[salient])]))
@@ -195,7 +222,8 @@ def find_corners(land: list, clearance_deg: float, *, tolerance_deg: float, cell
     polar = (points[:, 1] > 66.3) & ((points[:, 0] < -30.0) | (points[:, 0] > 60.0))
     points = points[(points[:, 1] > SOUTH) & (points[:, 1] < NORTH) & ~polar]
     points[:, 0] = (points[:, 0] + 180.0) % 360.0 - 180.0
-    cell = np.column_stack([np.floor(points[:, 0] * np.cos(np.radians(np.round(points[:, 1]))) / cell_deg), np.floor(points[:, 1] / cell_deg)])
+    squeeze = np.cos(np.radians(np.round(points[:, 1])))
+    cell = np.floor(np.column_stack([points[:, 0] * squeeze, points[:, 1]]) / cell_deg)
     order = np.lexsort((points[:, 1], points[:, 0], -points[:, 2]))
     _, first = np.unique(cell[order], axis=0, return_index=True)
     return np.round(points[order[np.sort(first)], :2], 4)
@@ -263,5 +291,3 @@ def drop_stray(graph: Graph) -> Graph:
         raise ValueError(f"the ways out of ports {np.flatnonzero(lost).tolist()} end nowhere")
     gate = np.where(graph.gate >= 0, new[graph.gate], -1)
     return Graph(graph.lon[used], graph.lat[used], new[graph.tail[keep]], new[graph.head[keep]], gate)
-
-

@@ -1,8 +1,8 @@
-"""Build geodata/network/sea.npz: lanes of searoute mended and joined by lines of sight, and the approaches of every port.
+"""Build geodata/network/sea.npz: searoute's lanes, mended and joined by lines of sight, and the approaches of every port.
 
 searoute 1.6.0 (Apache-2.0; its lanes derive from Eurostat's searoute) is a sparse zig-zag lattice, 2 % long against published
-distances and 6 to 11 % long across the Indian Ocean. Great circles between waypoints that see each other past the land, thinned by
-a spanner, take that away.
+distances and 6 to 11 % long across the Indian Ocean. Great circles between waypoints that see each other past the land,
+thinned by a spanner, take that away.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from hubplan.network.chokepoints import Zone, find_inside, read_zones, tag_arcs
 
 GEODATA = Path(__file__).resolve().parent.parent
 
-APPROACH_LAND_KM = 6.0   # an approach may run this far over the land of the map: berths lie in docks and creeks it does not show
+APPROACH_LAND_KM = (
+    6.0  # an approach may run this far over the land of the map: berths lie in docks and creeks it does not show
+)
 LOG = logging.getLogger(__name__)
 
 
@@ -43,15 +45,20 @@ def build(out: Path) -> None:
 def check_land(graph: Graph, ports: pd.DataFrame, links: pd.DataFrame, bare: Obstacle) -> None:
     """Stop if a lane or an approach runs too far over land outside the waterways listed."""
     port = ports.loc[links["port"]]
-    lanes = np.column_stack([graph.lon[graph.tail], graph.lat[graph.tail], graph.lon[graph.head], graph.lat[graph.head]])
+    lanes = np.column_stack(
+        [graph.lon[graph.tail], graph.lat[graph.tail], graph.lon[graph.head], graph.lat[graph.head]]
+    )
     node = links["node"].to_numpy()
-    approaches = np.column_stack([port["lon"].to_numpy(float), port["lat"].to_numpy(float), graph.lon[node], graph.lat[node]])
+    approaches = np.column_stack(
+        [port["lon"].to_numpy(float), port["lat"].to_numpy(float), graph.lon[node], graph.lat[node]]
+    )
     wrong = []
     for lines, limit_km in ((lanes, LAND_KM), (approaches, APPROACH_LAND_KM)):
         km = measure_land_km(bare, *lines.T)
-        wrong += [(*np.round(lines[i], 3).tolist(), round(float(km[i]), 1)) for i in np.flatnonzero((km > limit_km) & ~in_waterway(lines))]
+        bad = np.flatnonzero((km > limit_km) & ~in_waterway(lines))
+        wrong += [(*np.round(lines[i], 3).tolist(), round(float(km[i]), 1)) for i in bad]
     if wrong:
-        raise ValueError(f"over land (lon, lat, lon, lat, km): {wrong}; add to repairs/sea_waterways.csv or mend repairs/sea_lanes.csv")
+        raise ValueError(f"over land (lon lat lon lat km): {wrong}; list the waterway or mend repairs/sea_lanes.csv")
 
 
 def read_ports() -> pd.DataFrame:
@@ -75,9 +82,15 @@ def write(path: Path, graph: Graph, ports: pd.DataFrame, links: pd.DataFrame, zo
     link_km = geod.inv(plon[p], plat[p], lon[q], lat[q])[2] / 1000.0
     pack = lambda table: np.packbits(table, axis=1)  # noqa: E731
     arrays = {
-        "node_lon": lon, "node_lat": lat, "tail": tail.astype(np.int32), "head": head.astype(np.int32),
-        "length_km": km.astype(np.float32), "port_id": ports["port"].to_numpy(str), "link_port": p.astype(np.int32),
-        "link_node": q.astype(np.int32), "link_km": np.maximum(link_km, 0.01).astype(np.float32),
+        "node_lon": lon,
+        "node_lat": lat,
+        "tail": tail.astype(np.int32),
+        "head": head.astype(np.int32),
+        "length_km": km.astype(np.float32),
+        "port_id": ports["port"].to_numpy(str),
+        "link_port": p.astype(np.int32),
+        "link_node": q.astype(np.int32),
+        "link_km": np.maximum(link_km, 0.01).astype(np.float32),
         "zone_id": np.array([z.zone for z in zones]),
         "crosses": pack(tag_arcs(lon[tail], lat[tail], lon[head], lat[head], zones)),
         "link_crosses": pack(tag_arcs(plon[p], plat[p], lon[q], lat[q], zones)),

@@ -115,7 +115,8 @@ def find_blocked(obstacle: Obstacle, lon0, lat0, lon1, lat1) -> np.ndarray:
 def _touch(obstacle: Obstacle, lon, lat, first) -> np.ndarray:
     home = 360.0 * np.floor((lon[first] + 180.0) / 360.0)
     ends = np.stack(
-        [np.column_stack([lon[first] - home, lat[first]]), np.column_stack([lon[first + 1] - home, lat[first + 1]])], axis=1
+        [np.column_stack([lon[first] - home, lat[first]]), np.column_stack([lon[first + 1] - home, lat[first + 1]])],
+        axis=1,
     )
     return np.unique(obstacle.tree.query(shapely.linestrings(ends), predicate="intersects")[0])
 
@@ -127,7 +128,8 @@ def measure_land_km(obstacle: Obstacle, lon0, lat0, lon1, lat1) -> np.ndarray:
     first = np.flatnonzero(arc[:-1] == arc[1:])
     home = 360.0 * np.floor((lon[first] + 180.0) / 360.0)
     ends = np.stack(
-        [np.column_stack([lon[first] - home, lat[first]]), np.column_stack([lon[first + 1] - home, lat[first + 1]])], axis=1
+        [np.column_stack([lon[first] - home, lat[first]]), np.column_stack([lon[first + 1] - home, lat[first + 1]])],
+        axis=1,
     )
     lines = shapely.linestrings(ends)
     piece, cell = obstacle.tree.query(lines, predicate="intersects")
@@ -259,7 +261,9 @@ def span(lon, lat, tail, head, *, stretch: float, slack_km: float = 0.0, must=No
 def keep_edges(lon, lat, tail, head, order, *, stretch: float, slack_km: float, must, dead_end) -> np.ndarray:
     """Take edges in the order given, and keep those that the ones kept so far do not replace; no way leads through a dead end."""
     xyz, slack = to_unit(lon, lat), slack_km / EARTH_KM
-    return _keep(xyz, tail.astype(np.int64), head.astype(np.int64), order.astype(np.int64), stretch, slack, must, dead_end)
+    return _keep(
+        xyz, tail.astype(np.int64), head.astype(np.int64), order.astype(np.int64), stretch, slack, must, dead_end
+    )
 
 
 def flatten(shape: MultiPolygon) -> list[Polygon]:

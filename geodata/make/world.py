@@ -153,11 +153,24 @@ def _only_polygons(shape: BaseGeometry) -> MultiPolygon:
 def _check(lands: list[Land]) -> None:
     """Hold the result to what is known of the world, since an unwrapping fault loses or floods continents."""
     tree = shapely.STRtree([land.shape for land in lands])
-    on_land = {"Kansas": (-98.0, 39.0), "Delhi": (77.2, 28.6), "Hamar": (11.1, 60.8), "Chukotka west": (179.0, 67.0),
-               "Chukotka east": (-175.0, 66.5), "Vanua Levu": (179.2, -16.6), "Manaus": (-60.5, -3.5),
-               "South Pole": (0.0, -88.0)}
-    at_sea = {"Tasman": (160.0, -38.0), "mid Pacific": (-179.9, 10.0), "Guinea": (0.0, 0.0), "Arctic": (90.0, 87.0),
-              "date line south": (179.9, -45.0), "Barents": (40.0, 73.0)}
+    on_land = {
+        "Kansas": (-98.0, 39.0),
+        "Delhi": (77.2, 28.6),
+        "Hamar": (11.1, 60.8),
+        "Chukotka west": (179.0, 67.0),
+        "Chukotka east": (-175.0, 66.5),
+        "Vanua Levu": (179.2, -16.6),
+        "Manaus": (-60.5, -3.5),
+        "South Pole": (0.0, -88.0),
+    }
+    at_sea = {
+        "Tasman": (160.0, -38.0),
+        "mid Pacific": (-179.9, 10.0),
+        "Guinea": (0.0, 0.0),
+        "Arctic": (90.0, 87.0),
+        "date line south": (179.9, -45.0),
+        "Barents": (40.0, 73.0),
+    }
     wrong = [n for n, xy in on_land.items() if tree.query(Point(xy), predicate="intersects").size == 0]
     wrong += [n for n, xy in at_sea.items() if tree.query(Point(xy), predicate="intersects").size > 0]
     if wrong or not all(land.shape.is_valid for land in lands):

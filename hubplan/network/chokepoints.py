@@ -98,7 +98,8 @@ def tag_lines(lon: Floats, lat: Floats, start: np.ndarray, zones: Sequence[Zone]
     first = np.flatnonzero(line[:-1] == line[1:])
     home = 360.0 * np.floor((lon[first] + 180.0) / 360.0)
     ends = np.stack(
-        [np.column_stack([lon[first] - home, lat[first]]), np.column_stack([lon[first + 1] - home, lat[first + 1]])], axis=1
+        [np.column_stack([lon[first] - home, lat[first]]), np.column_stack([lon[first + 1] - home, lat[first + 1]])],
+        axis=1,
     )
     met = np.zeros((len(start) - 1, len(zones)), dtype=bool)
     tree = shapely.STRtree(shapely.linestrings(ends))

@@ -62,14 +62,18 @@ def test_only_polygons_have_an_inside() -> None:
     assert inside.tolist() == [[False, True], [False, False]]
 
 
-@pytest.mark.parametrize("wkt", ["nonsense", "POLYGON EMPTY", "LINESTRING (0 0, 0 100)", "POLYGON ((0 0, 1 1, 1 0, 0 1, 0 0))"])
+@pytest.mark.parametrize(
+    "wkt", ["nonsense", "POLYGON EMPTY", "LINESTRING (0 0, 0 100)", "POLYGON ((0 0, 1 1, 1 0, 0 1, 0 0))"]
+)
 def test_a_geometry_that_cannot_be_used_is_a_fault(wkt: str) -> None:
     with pytest.raises(DataError, match="line 2, column geometry_wkt"):
         read_zones(pd.DataFrame({"zone": ["z"], "kind": ["strait"], "geometry_wkt": [wkt]}))
 
 
 def test_all_faults_are_told_at_once() -> None:
-    table = pd.DataFrame({"zone": ["a", "b"], "kind": ["strait"] * 2, "geometry_wkt": ["nonsense", "LINESTRING (0 0, 0 100)"]})
+    table = pd.DataFrame(
+        {"zone": ["a", "b"], "kind": ["strait"] * 2, "geometry_wkt": ["nonsense", "LINESTRING (0 0, 0 100)"]}
+    )
     with pytest.raises(DataError) as found:
         read_zones(table)
     assert len(found.value.faults) == 2
@@ -78,8 +82,20 @@ def test_all_faults_are_told_at_once() -> None:
 def test_the_claimed_sea_leaves_vietnam_and_kuantan_free(tables: Tables) -> None:
     """The nine dashes: Hong Kong's berths are inside the line as we close it; Manila, Haiphong, Kuantan and Kaohsiung are not."""
     zone = next(z for z in read_zones(tables.zones) if z.zone == "south-china-sea")
-    outside = {"Manila": (120.95, 14.6), "Haiphong": (106.9, 20.7), "Da Nang": (108.3, 16.15), "Kuantan": (103.43, 3.97),
-               "Kaohsiung": (120.25, 22.6), "off Cape Varella": (109.6, 12.9), "Bintulu": (113.0, 3.3)}
+    outside = {
+        "Manila": (120.95, 14.6),
+        "Haiphong": (106.9, 20.7),
+        "Da Nang": (108.3, 16.15),
+        "Kuantan": (103.43, 3.97),
+        "Kaohsiung": (120.25, 22.6),
+        "off Cape Varella": (109.6, 12.9),
+        "Bintulu": (113.0, 3.3),
+    }
     assert [name for name, xy in outside.items() if zone.shape.intersects(Point(xy))] == []
-    inside = {"Hong Kong": (114.17, 22.3), "Spratly": (114.0, 10.0), "Paracel": (112.0, 16.5), "Scarborough": (117.8, 15.15)}
+    inside = {
+        "Hong Kong": (114.17, 22.3),
+        "Spratly": (114.0, 10.0),
+        "Paracel": (112.0, 16.5),
+        "Scarborough": (117.8, 15.15),
+    }
     assert [name for name, xy in inside.items() if not zone.shape.intersects(Point(xy))] == []
