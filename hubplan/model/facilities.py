@@ -60,6 +60,8 @@ def add_mines(draft: Draft) -> None:
             earliest = mine.first_year if mine.status == "advanced" else max(mine.first_year, calendar.first[0] + NEW_MINE_YEARS)
             first, largest, capex = period_at(calendar, earliest), float(mine.capacity_reo_t_yr), float(mine.capex_usd)
             existing = np.zeros(len(calendar.first))
+        if not existing.any() and first >= len(calendar.first):
+            continue
         n = _add_facility(
             draft, existing, MINE_RAMP, capacity_t_yr=float(mine.capacity_reo_t_yr),
             facility=mine.mine, site=mine.mine, name=sites.at[mine.mine, "name"], stage="mine", country=sites.at[mine.mine, "country"],

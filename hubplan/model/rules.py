@@ -17,6 +17,9 @@ def find_demand(draft: Draft) -> pd.DataFrame:
     """Demand by market, product, sector and period, in t over the period's years."""
     table, calendar, rules = draft.tables.demand, draft.calendar, draft.scenario.demand
     rows = table[(table["set"] == rules.set) & ~table["market"].isin(list(draft.access.barred_sites))]
+    if rows.empty:
+        fault = Fault("coalition", f"no market of demand set {rules.set} takes part", "add a member that buys, or exclude fewer")
+        raise DataError([fault])
     found = []
     for t, block in enumerate(calendar.years):
         there = rows[rows["year"].isin(block)]

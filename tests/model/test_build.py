@@ -169,6 +169,15 @@ def test_what_must_be_built_but_cannot_is_named(tables, routes):
     assert inst.must_open == (row_of(inst, "cand-kwinana-separation-light"),)
 
 
+def test_no_facility_is_there_that_can_never_run(today, allied):
+    """It would take the place of a lane to one that can."""
+    for inst in (today, allied):
+        never = (inst.existing_t_yr == 0).all(axis=1) & (
+            inst.facilities["first_period"] >= len(inst.periods)
+        ).to_numpy()
+        assert not never.any()
+
+
 # Reported output, locks, losses ----------------------------------------------------------------------------------------
 
 
@@ -459,7 +468,7 @@ def test_a_world_without_routes_has_lanes_on_site_only(tables):
 
 
 def test_a_coalition_without_markets_is_refused(tables, routes):
-    with pytest.raises(DataError, match=r"(?i)market|demand"):
+    with pytest.raises(DataError, match="no market of demand set allied-base takes part"):
         build_instance(tables, routes, scenario(ALLIED, coalition={"members": ["LAO"]}))
 
 
