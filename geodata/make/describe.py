@@ -575,6 +575,19 @@ TABLES = [
         foreign={"port": "ports.port"},
     ),
     table(
+        "railheads",
+        "Places where rail and road do not exchange cargo although both pass",
+        ["railhead"],
+        [
+            ident("railhead", "Permanent id."),
+            text("name", "Name.", required=True),
+            number("lon", "deg", "EPSG:4326.", low=-180, high=180, required=True),
+            number("lat", "deg", "EPSG:4326.", low=-90, high=90, required=True),
+            number("radius_km", "km", "Around the point.", above=0, low=None, high=200, required=True),
+            flag("transfers", "Whether cargo may change between rail and road there."),
+        ],
+    ),
+    table(
         "zones",
         "Straits, canals, passages, sea zones and land gates",
         ["zone"],

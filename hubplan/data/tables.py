@@ -55,6 +55,7 @@ class Tables:
     transport: pd.DataFrame
     ports: pd.DataFrame
     terminals: pd.DataFrame
+    railheads: pd.DataFrame
     zones: pd.DataFrame
     policy: pd.DataFrame
 

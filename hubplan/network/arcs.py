@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
-from hubplan.network.access import ON_DOCK_KM, Access, find_railheads
+from hubplan.network.ports import ON_DOCK_KM, Access, can_transfer, find_railheads
 from hubplan.network.chokepoints import read_zones, tag_lines
 from hubplan.network.land import Bools, Floats, Ints, Lines
 from hubplan.network.sea import SeaNetwork
@@ -140,11 +141,15 @@ def line_arcs(
     )
 
 
-def meeting_arcs(land: LandAccess, first: dict[str, int], cost: dict[str, float]) -> list[ArcBlock]:
-    """Changes of gauge, and of rail to road."""
+def meeting_arcs(
+    land: LandAccess, first: dict[str, int], cost: dict[str, float], *, railheads: pd.DataFrame
+) -> list[ArcBlock]:
+    """Changes of gauge, and of rail to road; none where ``railheads`` says that cargo does not change there."""
     breaks = len(land.break_node)
     wanted = np.concatenate([land.site_rail.node, land.port_rail.node])
     rail, road, away = find_railheads(land.rail, land.road, wanted)
+    works = can_transfer(land.rail.lon[rail], land.rail.lat[rail], railheads)
+    rail, road, away = rail[works], road[works], away[works]
     return [
         ArcBlock(
             "transfer",

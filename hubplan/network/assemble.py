@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hubplan.data.tables import Tables
-from hubplan.network.access import (
+from hubplan.network.ports import (
     PORT_RAIL_KM,
     PORT_ROAD_KM,
     SITE_RAIL_KM,
@@ -107,7 +107,7 @@ def _build(key: _Key) -> Network:
     blocks = [
         line_arcs("rail", land.rail, first["rail"], tables, cost, zones),
         line_arcs("road", land.road, first["road"], tables, cost, zones),
-        *meeting_arcs(land, first, cost),
+        *meeting_arcs(land, first, cost, railheads=tables.railheads),
         *access_arcs(land, first, cost),
         *sea_arcs(sea, tables, first, cost, zones),
     ]

@@ -154,6 +154,14 @@ def find_railheads(rail: Lines, road: Lines, wanted: Ints) -> tuple[Ints, Ints, 
     return used[chosen], near[chosen].astype(np.int64), away[chosen]
 
 
+def can_transfer(lon: Floats, lat: Floats, railheads: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell which points lie outside every place of ``railheads`` without transfer."""
+    shut = railheads[~railheads["transfers"].astype(bool)]
+    here, there = _sphere(lon, lat), _sphere(shut["lon"].to_numpy(float), shut["lat"].to_numpy(float))
+    apart = np.linalg.norm(here[:, None, :] - there[None, :, :], axis=2)
+    return np.asarray((apart > shut["radius_km"].to_numpy(float)[None, :]).all(axis=1))
+
+
 def nearest_port(sites: pd.DataFrame, ports: pd.DataFrame, road_km: Floats) -> Access:
     """Join sites that are far from any road straight to a port.
 

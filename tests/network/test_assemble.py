@@ -91,12 +91,12 @@ def test_a_port_call_costs_handling_and_dwell(network: Network, tables: Tables) 
     assert (calls["hours"] == value(tables, "port_dwell_h")).all()
 
 
-def test_canals_are_paid_once(network: Network, tables: Tables) -> None:
+def test_every_way_through_a_canal_pays_its_toll(network: Network, tables: Tables) -> None:
     sea = (network.arcs["mode"] == "sea").to_numpy()
     tolls = network.arcs["extra_usd_t"].to_numpy()
     for zone, price in (("suez", "suez_toll_usd_t"), ("panama-canal", "panama_toll_usd_t")):
         passes = network.crosses[:, network.zones.index(zone)] & sea
-        assert passes.sum() == 1 and tolls[passes].tolist() == [value(tables, price)]
+        assert passes.sum() >= 1 and set(tolls[passes]) == {value(tables, price)}
 
 
 def test_trains_change_wagons_where_gauges_differ(network: Network, tables: Tables) -> None:
