@@ -147,7 +147,7 @@ def _search_exactly(engine: Engine, search: _Search, *, until: float, gap_share:
 def _search_by_rounding(
     engine: Engine, search: _Search, arrays: Arrays, inst: Instance, var: Variables, *, until: float, seed: int
 ) -> None:
-    """Relaxation, threshold rounding, then neighbourhoods of the best plan."""
+    """Relaxation, threshold rounding, neighbourhoods of the best plan, then branch and bound on the whole with what time is left."""
     engine.submit(Job(label="relaxation", relaxed=True, time_limit_s=max(0.0, until - time.monotonic()), seed=seed))
     relaxed: Floats | None = None
     for _, job, answer in engine.answers(until=until):
@@ -161,6 +161,12 @@ def _search_by_rounding(
     _solve_patterns(engine, search, _roundings(inst, var, arrays, relaxed), until=until, seed=seed)
     if search.values is not None and not search.done:
         _search_neighbourhoods(engine, search, arrays, inst, var, relaxed, until=until, seed=seed)
+    if not search.done and (left := until - time.monotonic()) > 2.0:
+        best = None if search.values is None else np.round(search.values[np.flatnonzero(arrays.integer)])
+        engine.submit(Job(label="branch and bound", hint=best, time_limit_s=left, gap_share=search.gap_share, seed=seed))
+        for _, job, answer in engine.answers(until=until + 5.0):
+            search.bound = max(search.bound, answer.bound)
+            search.offer(job.label, answer)
 
 
 def _roundings(inst: Instance, var: Variables, arrays: Arrays, relaxed: Floats) -> dict[str, Floats]:
