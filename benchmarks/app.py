@@ -1,9 +1,10 @@
 """Times of the app in headless Chromium: first paint, a closure to its new routes, and requests to other hosts.
 
-    python benchmarks/app.py [RUN_FOLDER] [--rounds N]
+    python benchmarks/app.py [RUN_FOLDER] [--rounds N] [--pause S]
 
 With a run folder of the scenario shown first, the plan's own cargoes are sent anew; without one, each mine's. The times
-are what a user waits: from the start of loading, or from the click, until the map has drawn its new layer.
+are what a user waits: from the start of loading, or from the click, until the map has drawn its new layer. "Foreseen" is
+a click on a page left alone for a while, "hurried" one right after another, "again" back to what was seen before.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def toggle(page: Any, name: str) -> float:
     return time.monotonic() - start
 
 
-def measure(url: str, rounds: int, ready_in: float) -> None:
+def measure(url: str, rounds: int, pause_s: int, ready_in: float) -> None:
     from playwright.sync_api import sync_playwright
 
     outside: list[str] = []
@@ -95,16 +96,18 @@ def measure(url: str, rounds: int, ready_in: float) -> None:
             if n < rounds - 1:
                 page.close()
         page.get_by_text("the ways appear in a moment").wait_for(state="detached", timeout=90_000)
-        page.wait_for_timeout(3000)
         map_frame(page).evaluate("window.hubplanMark = 1")
-        shut = [toggle(page, name) for name in STRAITS]
+        hurried = [toggle(page, name) for name in STRAITS]
         again = [toggle(page, name) for name in reversed(STRAITS)]
-        for name, seconds in zip(STRAITS, shut, strict=True):
-            print(f"close {name:18}{seconds:6.2f} s")
+        page.wait_for_timeout(pause_s * 1000)
+        foreseen = []
+        for name in STRAITS[:3]:
+            foreseen.append(toggle(page, name))
+            page.wait_for_timeout(pause_s * 1000)
+        for what, seconds in (("foreseen", foreseen), ("hurried", hurried), ("again", again)):
+            times = " ".join(f"{value:.2f}" for value in seconds)
+            print(f"closure, {what:12} median {median(seconds):5.2f} s, longest {max(seconds):5.2f} s   ({times})")
         kept = map_frame(page).evaluate("window.hubplanMark") == 1
-        print(
-            f"closed: median {median(shut):.2f} s, longest {max(shut):.2f} s; opened again: median {median(again):.2f} s"
-        )
         print(f"map kept its place: {kept}; requests to other hosts: {len(outside)} {outside[:3]}")
         browser.close()
 
@@ -113,6 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pause", type=int, default=30, help="seconds in which nobody clicks")
     given = parser.parse_args()
     port = free_port()
     with tempfile.TemporaryDirectory() as scratch:
@@ -125,7 +129,7 @@ def main() -> None:
             app_command(port), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            measure(f"http://localhost:{port}/", given.rounds, wait_for_server(port))
+            measure(f"http://localhost:{port}/", given.rounds, given.pause, wait_for_server(port))
         finally:
             server.terminate()
             server.wait(10)

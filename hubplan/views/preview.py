@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from hubplan.data.scenario import Access, Scenario
@@ -14,6 +15,7 @@ from hubplan.routing.routes import Routes
 from hubplan.views.mapspec import Flow, Form, MapSpec, Site, Way
 from hubplan.views.places import barred_sites, called_ports, country_tints, map_zones
 from hubplan.views.planmap import plan_map
+from hubplan.views.previews import CHANGE_COLUMNS
 from hubplan.views.tables import country_names, product_names, rows_of
 from hubplan.views.ways import bundle_lines, frame_view, leg_totals
 from hubplan.views.words import FORM_COLOURS, FORM_OF, FORM_WORDS, counted
@@ -38,21 +40,45 @@ class Preview:
 
 
 def preview_plan(plan: Plan, tables: Tables, routes: Routes, scenario: Scenario) -> Preview:
-    """Send the cargoes of a plan by the ways that another scenario leaves open."""
+    """Send the cargoes of a plan by the ways that another scenario leaves open.
+
+    Notes
+    -----
+    A way whose length, time and freight are what they were, and which passes nothing closed, is the way it was: only the
+    others are drawn anew.
+    """
     ware = {str(row.commodity): str(row.ware) for row in rows_of(tables.commodities)}
     moved = plan.flows[plan.flows["route"] != ON_SITE]
     wanted = moved["origin"] + "--" + moved["destination"] + "--" + moved["commodity"].map(ware)
-    known = wanted.isin(set(routes.table["route"]))
-    flows = moved.assign(route=wanted)[known]
-    ids = list(dict.fromkeys(flows["route"]))
-    legs = routes.legs(ids)
-    then = replace(plan, scenario=scenario, access=routes.access, flows=flows, legs=legs, routes=routes.lines(ids))
+    open_now = routes.table[routes.table["route"].isin(set(wanted))]
+    flows = moved.assign(route=wanted)[wanted.isin(set(open_now["route"]))]
+    kept = _kept(plan, open_now, routes.access)
+    anew = [route for route in dict.fromkeys(flows["route"]) if route not in kept]
+    legs, lines = plan.legs[plan.legs["route"].isin(kept)], plan.routes[plan.routes["route"].isin(kept)]
+    if anew:
+        legs = pd.concat([legs, routes.legs(anew)], ignore_index=True)
+        lines = pd.concat([lines, routes.lines(anew)], ignore_index=True)
+    then = replace(plan, scenario=scenario, access=routes.access, flows=flows, legs=legs, routes=lines)
     spec = plan_map(then, tables)
     changes = _changes(plan, moved.assign(now=wanted), legs)
     cut = int(changes["km now"].isna().sum())
     sentence = f"Preview: the plan's cargoes by the ways now open; {counted(len(changes) - cut, 'way')} changed"
     spec = replace(spec, sentence=f"{sentence}, {counted(cut, 'way')} cut off." if cut else f"{sentence}.")
     return Preview(spec, changes)
+
+
+def _kept(plan: Plan, open_now: pd.DataFrame, access: Access) -> set[str]:
+    """Find the routes of a plan that are the same now."""
+    sums = plan.legs.groupby("route")[["length_km", "hours", "cost_usd_t"]].sum()
+    now = open_now.set_index("route")[["length_km", "hours", "usd_t"]]
+    both = sums.index.intersection(now.index)
+    same = np.isclose(sums.loc[both].to_numpy(), now.loc[both].to_numpy(), rtol=1e-9, atol=1e-6).all(axis=1)
+    shut = access.closed | set(access.closed_ports) | access.excluded
+    passed = plan.legs["chokepoints"] + ";" + plan.legs["ports"] + ";" + plan.legs["countries"]
+    barred = {
+        route for route, cell in zip(plan.legs["route"], passed, strict=True) if not shut.isdisjoint(cell.split(";"))
+    }
+    return set(both[same]) - barred
 
 
 def _changes(plan: Plan, moved: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
@@ -72,9 +98,8 @@ def _changes(plan: Plan, moved: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFram
                     "USD/t now": new.usd_t if new else None,
                 }
             )
-    columns = ["From", "To", "km before", "km now", "USD/t before", "USD/t now"]
-    frame = pd.DataFrame(rows, columns=columns).drop_duplicates(ignore_index=True)
-    return frame.astype(dict.fromkeys(columns[2:], float))
+    frame = pd.DataFrame(rows, columns=list(CHANGE_COLUMNS)).drop_duplicates(ignore_index=True)
+    return frame.astype(dict.fromkeys(CHANGE_COLUMNS[2:], float))
 
 
 def preview_supply(tables: Tables, routes: Routes, scenario: Scenario) -> MapSpec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -12,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hubplan.data.shipped import shipped_path
+from hubplan.views.previews import Question
 from hubplan.views.world import shared_world
 
 POLICY = (
@@ -48,14 +48,10 @@ class OwnHostOnly:
 
 @asynccontextmanager
 async def warm_up(_app: object) -> AsyncIterator[None]:
-    """Read modules and tables, and lay out the network, while the first visitor is still on the way."""
-    threading.Thread(target=_warm_up, daemon=True).start()
+    """Read modules and tables before the first visitor is let in, and have the network laid out while the page loads."""
+    page = import_module("hubplan.views.pages.plan")
+    shared_world().previews.warm(Question(page.first_scenario(), None, 0.0))
     yield
-
-
-def _warm_up() -> None:
-    import_module("hubplan.views.pages.plan")
-    shared_world()
 
 
 app = st.App(shipped_path("streamlit_app.py"), lifespan=warm_up, middleware=[Middleware(OwnHostOnly)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,19 +22,15 @@ from hubplan.views.keyfigures import key_figures
 from hubplan.views.maps import literal
 from hubplan.views.mapview import show_map
 from hubplan.views.planmap import plan_map, world_map
-from hubplan.views.preview import preview_plan, preview_supply
+from hubplan.views.previews import Question
 from hubplan.views.words import STEP_WORDS, gap_words, money
 from hubplan.views.world import World, shared_world
 
 TITLE, SLUG = "Plan", "plan"
 _MAP_HEIGHT = 560
+_FIRST = "allied-2035"
 _AS_PERCENT = st.column_config.NumberColumn(format="percent")
 _WHOLE = st.column_config.NumberColumn(format="localized")
-
-
-@st.cache_resource
-def _jobs() -> jobs.Jobs:
-    return jobs.Jobs(jobs.runs_root())
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the plan")
@@ -45,20 +42,6 @@ def _plan(folder: Path, _stamp: float) -> Plan:
 def _plan_layer(folder: Path, stamp: float) -> tuple[str, str]:
     spec = plan_map(_plan(folder, stamp), shared_world().tables)
     return literal(spec.as_plain()), spec.sentence
-
-
-@st.cache_data(max_entries=64, show_spinner="Finding the ways now open")
-def _preview_layer(
-    folder: Path | None, stamp: float, _scenario: Scenario, question: str
-) -> tuple[str, str, pd.DataFrame]:
-    """`question` is the scenario as JSON: what the cache goes by."""
-    world = shared_world()
-    routes = world.routes(_scenario)
-    if folder is None:
-        spec = preview_supply(world.tables, routes, _scenario)
-        return literal(spec.as_plain()), spec.sentence, pd.DataFrame()
-    preview = preview_plan(_plan(folder, stamp), world.tables, routes, _scenario)
-    return literal(preview.spec.as_plain()), preview.spec.sentence, preview.changes
 
 
 def show() -> None:
@@ -86,19 +69,32 @@ def show() -> None:
     changes = _map(world, scenario, run, plan, stale)
     if plan is not None:
         _tables(plan, world.tables, run, changes)
+    if world.previews.ready and not _running():
+        ahead = _one_switch_away(scenario, world.tables)
+        world.previews.foresee([Question(each, run, _stamp(run)) for each in ahead])
 
 
 # ---- the sidebar ----------------------------------------------------------------------------------------------------
 
 
+def first_scenario() -> Scenario:
+    """Give the scenario that a new session starts with."""
+    files = _examples()
+    return read_scenario(files.get(_FIRST) or next(iter(files.values())))
+
+
+def _examples() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(shipped_path("examples").glob("*.toml"))}
+
+
 def _choose_scenario() -> Scenario:
-    files = sorted(shipped_path("examples").glob("*.toml"))
-    names = [path.stem for path in files]
-    first = names.index("allied-2035") if "allied-2035" in names else 0
+    files = _examples()
+    names = list(files)
+    first = names.index(_FIRST) if _FIRST in files else 0
     chosen = st.sidebar.selectbox(
         "Scenario", names, index=first, help="A scenario of examples/; what you change below stays in this session."
     )
-    return read_scenario(files[names.index(chosen)])
+    return read_scenario(files[chosen])
 
 
 def _edit(base: Scenario, tables: Tables) -> Scenario | None:
@@ -119,7 +115,6 @@ def _edit(base: Scenario, tables: Tables) -> Scenario | None:
     limit = base.coalition.max_excluded_ownership_share if same else share / 100
     try:
         scenario = state.apply_edits(base, state.Edits(closed, members, excluded, limit))
-        shared_world().warm(base)
         _solve_button(scenario)
     except HubplanError as error:
         _faults(error)
@@ -134,12 +129,9 @@ def _closures(base: Scenario, tables: Tables) -> tuple[str, ...]:
     )
     own = set(base.routes.closed)
     zones = tables.zones[~tables.zones["closed_by_default"]]
-    of_note = zones[
-        (zones["leverage"].isin(["high", "medium"]) & zones["kind"].isin(["strait", "canal", "zone"]))
-        | zones["zone"].isin(own)
-    ]
+    of_note = _of_note(base.routes.closed, tables)
     closed = []
-    for row in views.rows_of(of_note.sort_values(["kind", "name"], ascending=[False, True])):
+    for row in views.rows_of(of_note):
         if st.sidebar.toggle(_plain(_short_name(row.name)), value=row.zone in own, key=f"{base.name}-zone-{row.zone}"):
             closed.append(str(row.zone))
     rest = zones[~zones["zone"].isin(of_note["zone"])]
@@ -157,6 +149,21 @@ def _closures(base: Scenario, tables: Tables) -> tuple[str, ...]:
     )
     chosen = {*closed, *more}
     return tuple([name for name in base.routes.closed if name in chosen] + sorted(chosen - own))
+
+
+def _of_note(own: Sequence[str], tables: Tables) -> pd.DataFrame:
+    """Give the passages that have a switch of their own: those with leverage, and those the scenario closes."""
+    zones = tables.zones[~tables.zones["closed_by_default"]]
+    weighty = zones["leverage"].isin(["high", "medium"]) & zones["kind"].isin(["strait", "canal", "zone"])
+    return zones[weighty | zones["zone"].isin(own)].sort_values(["kind", "name"], ascending=[False, True])
+
+
+def _one_switch_away(scenario: Scenario, tables: Tables) -> list[Scenario]:
+    """Give the scenarios that one more click on a switch would make."""
+    closed, now = scenario.routes.closed, state.edits_of(scenario)
+    zones = [str(zone) for zone in _of_note(closed, tables)["zone"]]
+    turned = [tuple(z for z in closed if z != zone) if zone in closed else (*closed, zone) for zone in zones]
+    return [state.apply_edits(scenario, replace(now, closed=each)) for each in turned]
 
 
 def _short_name(name: str) -> str:
@@ -189,11 +196,9 @@ def _coalition(base: Scenario, tables: Tables) -> tuple[tuple[str, ...], tuple[s
 
 
 def _solve_button(scenario: Scenario) -> None:
-    job = state.current_job()
-    running = job is not None and (progress := _jobs().progress(job)) is not None and progress.state == "running"
-    if st.sidebar.button("Solve", type="primary", disabled=running, width="stretch"):
+    if st.sidebar.button("Solve", type="primary", disabled=_running(), width="stretch"):
         try:
-            state.set_job(_jobs().start(scenario))
+            state.set_job(shared_world().jobs.start(scenario))
         except jobs.BusyError:
             st.sidebar.warning(f"{jobs.MOST_AT_ONCE} runs are going on. Wait until one ends, then solve again.")
 
@@ -215,8 +220,15 @@ def _run_to_show(base: Scenario) -> Path | None:
     return None
 
 
-def _stamp(folder: Path) -> float:
-    return (folder / "manifest.json").stat().st_mtime
+def _stamp(folder: Path | None) -> float:
+    return (folder / "manifest.json").stat().st_mtime if folder else 0.0
+
+
+def _running() -> bool:
+    """Say whether the session's own run is still going on."""
+    job = state.current_job()
+    progress = shared_world().jobs.progress(job) if job is not None else None
+    return progress is not None and progress.state == "running"
 
 
 def _watch_job() -> None:
@@ -226,7 +238,7 @@ def _watch_job() -> None:
 
 
 def _job_box(job: str) -> None:
-    progress = _jobs().progress(job)
+    progress = shared_world().jobs.progress(job)
     if progress is None:
         state.set_job(None)
         return
@@ -235,7 +247,7 @@ def _job_box(job: str) -> None:
             left, right = st.columns([5, 1], vertical_alignment="center")
             left.progress(STEP_WORDS.get(progress.step, (0.5, ""))[0], text=_progress_words(progress))
             if right.button("Stop", help="Ends the search; the best plan found so far is kept.", width="stretch"):
-                _jobs().stop(job)
+                shared_world().jobs.stop(job)
             return
         if progress.folder is not None:
             state.show_run(progress.folder)
@@ -272,22 +284,22 @@ def _cards(plan: Plan, tables: Tables) -> None:
 def _map(world: World, scenario: Scenario, run: Path | None, plan: Plan | None, stale: bool) -> pd.DataFrame:
     """Draw the plan, or the preview where the inputs have changed or nothing is planned; give what changed."""
     changes = pd.DataFrame()
+    question = Question(scenario, run, _stamp(run))
+    world.previews.warm(question)
     if run is not None and not stale:
         layer, sentence = _plan_layer(run, _stamp(run))
-    elif not world.ready:
-        spec = world_map(scenario, world.tables)
-        layer, sentence = (
-            literal(spec.as_plain()),
-            "Laying out railways, roads and sea lanes; the ways appear in a moment.",
-        )
-        st.fragment(_wait_for_world, run_every=1.0)()
+    elif not world.previews.ready:
+        layer = literal(world_map(scenario, world.tables).as_plain())
+        sentence = "Laying out railways, roads and sea lanes; the ways appear in a moment."
+        st.fragment(_wait_for_ways, run_every=1.0)()
     else:
         try:
-            stamp = _stamp(run) if run else 0.0
-            layer, sentence, changes = _preview_layer(run, stamp, scenario, scenario.model_dump_json())
+            with st.spinner("Finding the ways now open"):
+                answer = world.previews.find(question)
         except HubplanError as error:
             _faults(error)
             return changes
+        layer, sentence, changes = answer.layer, answer.sentence, answer.changes
     st.caption(_plain(sentence))
     show_map(layer, key="map", height=_MAP_HEIGHT)
     if len(changes):
@@ -298,8 +310,8 @@ def _map(world: World, scenario: Scenario, run: Path | None, plan: Plan | None, 
     return changes
 
 
-def _wait_for_world() -> None:
-    if shared_world().ready:
+def _wait_for_ways() -> None:
+    if shared_world().previews.ready:
         st.rerun()
 
 
