@@ -27,6 +27,7 @@ LONG_KM, SHORT_KM = 2500.0, 350.0  # their greatest length
 STRETCH, SLACK_KM = 1.003, 0.7  # a line is dropped where those kept are at most this much longer
 PORT_KM = 80.0  # within this distance of a port waypoints are close together
 SOUTH, NORTH = -57.5, 73.0  # lines of sight stay between these latitudes: ice
+JOIN_RIVER_KM = 10.0  # in a waterway, where a longer line would cut the bends, or an isthmus
 JOIN_KM = 60.0  # a hand lane is joined to waypoints within this distance of its ends
 LAND_KM = 2.0  # a lane may run this far over the land of the map, outside a waterway
 
@@ -59,7 +60,7 @@ class Land:
 
 def build_lanes(land: Land, ports: pd.DataFrame) -> Graph:
     """Join searoute's lanes, hand lanes, ways out of ports and lines of sight, and keep a spanner of them."""
-    marnet, hand = drop_stray(read_marnet(land.bare)), read_hand_lanes()
+    marnet, hand = drop_listed(drop_stray(read_marnet(land.bare))), read_hand_lanes()
     wide, fine = find_waypoints(land, ports)
     plon, plat = ports["lon"].to_numpy(float), ports["lat"].to_numpy(float)
     at_sea = np.vstack([np.column_stack([g.lon, g.lat]) for g in (marnet, hand)] + [wide])
@@ -169,6 +170,16 @@ def in_waterway(ends: np.ndarray) -> np.ndarray:
     return inside
 
 
+def drop_listed(graph: Graph) -> Graph:
+    """Drop the lanes of repairs/sea_dropped.csv. Until here those that a hand lane replaces held their seas together."""
+    ends = np.column_stack([graph.lon[graph.tail], graph.lat[graph.tail], graph.lon[graph.head], graph.lat[graph.head]])
+    dropped = np.zeros(len(ends), dtype=bool)
+    for lane in pd.read_csv(REPAIRS / "sea_dropped.csv")[["lon0", "lat0", "lon1", "lat1"]].to_numpy(float):
+        for way in (lane, lane[[2, 3, 0, 1]]):
+            dropped |= (np.abs(ends - way) < 0.02).all(axis=1)
+    return Graph(graph.lon, graph.lat, graph.tail[~dropped], graph.head[~dropped], graph.gate)
+
+
 def _in_caspian(ends: np.ndarray) -> np.ndarray:
     lon, lat = (ends[:, 0] + ends[:, 2]) / 2, (ends[:, 1] + ends[:, 3]) / 2
     return (lon > 41.0) & (lon < 56.0) & (lat > 36.3) & (lat < 50.0) & ~((lon < 42.0) & (lat < 44.0))
@@ -192,14 +203,15 @@ def find_ends(chains: Graph) -> np.ndarray:
 
 
 def join_ends(bare: Obstacle, lon: np.ndarray, lat: np.ndarray, ends: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Join both ends of each hand lane to the waypoints within 60 km that no land hides."""
+    """Join ends of hand lanes and ways to waypoints near by that no land hides, or that are close in the same waterway."""
     rows = []
     for end in ends:
         km = great_circle_km(np.full(len(lon), lon[end]), np.full(len(lon), lat[end]), lon, lat)
         rows += [(end, other) for other in np.flatnonzero(among & (km < JOIN_KM)) if other != end]
     pairs = np.array(rows)
     line = np.column_stack([lon[pairs[:, 0]], lat[pairs[:, 0]], lon[pairs[:, 1]], lat[pairs[:, 1]]])
-    return pairs[(measure_land_km(bare, *line.T) <= LAND_KM) | in_waterway(line)]
+    close = great_circle_km(*line.T) < JOIN_RIVER_KM
+    return pairs[(measure_land_km(bare, *line.T) <= LAND_KM) | (close & in_waterway(line))]
 
 
 def find_corners(land: list, clearance_deg: float, *, tolerance_deg: float, cell_deg: float) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -138,22 +137,36 @@ def test_a_broken_extract_is_refused(sea: SeaNetwork, tmp_path: Path) -> None:
         read_sea(tmp_path / "none.npz")
 
 
-def test_no_lane_crosses_land(sea: SeaNetwork) -> None:
-    """Against 1:50m outlines drawn in by 10 km, which lack fjords of up to 20 km; the build allows 2 km of 1:10m land."""
-    land = _read_inland(0.1)
-    lon, lat, start = densify_arcs(*_ends(sea))
-    met = tag_lines(lon, lat, start, [Zone("land", "zone", land)])[:, 0]
-    with (GEODATA / "repairs" / "sea_waterways.csv").open(encoding="utf-8") as file:
-        boxes = [tuple(float(row[side]) for side in ("west", "south", "east", "north")) for row in csv.DictReader(file)]
-    wrong = []
-    for lane in np.flatnonzero(met):
-        ends = [(sea.node_lon[node], sea.node_lat[node]) for node in (sea.tail[lane], sea.head[lane])]
-        listed = any(all(w <= x <= e and s <= y <= n for x, y in ends) for w, s, e, n in boxes)
-        if not listed:
-            drawn = LineString(densify(*ends[0], *ends[1]))
-            if WGS84.geometry_length(drawn.intersection(land)) / 1000 > 20.0:
-                wrong.append(ends)
-    assert wrong == []
+def test_no_lane_crosses_land(sea: SeaNetwork, inland: MultiPolygon) -> None:
+    """Against 1:50m outlines, which lack fjords of up to 20 km; the build itself allows 2 km of the 1:10m land."""
+    assert _find_on_land(_ends(sea), inland) == []
+
+
+def test_lanes_over_land_are_found(inland: MultiPolygon) -> None:
+    """Lanes of searoute over Alaska, the Guianas and Guadalcanal, and one at sea."""
+    lanes = [
+        (-155.59, 62.96, -161.72, 60.76),
+        (-51.9, 5.4, -55.4, 6.1),
+        (162.71, -9.46, 160.0, -10.0),
+        (0.0, 0.0, 5.0, -5.0),
+    ]
+    assert _find_on_land(tuple(np.array(lanes).T), inland) == lanes[:3]
+
+
+@pytest.fixture(scope="module")
+def inland() -> MultiPolygon:
+    return _read_inland(0.01)
+
+
+def _find_on_land(ends: tuple[np.ndarray, ...], land: MultiPolygon) -> list[tuple[float, ...]]:
+    """Lanes with more than 20 km on land, outside the waterways that are listed with a reason."""
+    lanes = np.column_stack(ends)
+    met = tag_lines(*densify_arcs(*ends), [Zone("land", "zone", land)])[:, 0]
+    for box in pd.read_csv(GEODATA / "repairs" / "sea_waterways.csv").itertuples():
+        within = (lanes[:, ::2] >= box.west) & (lanes[:, ::2] <= box.east)
+        met &= ~(within & (lanes[:, 1::2] >= box.south) & (lanes[:, 1::2] <= box.north)).all(axis=1)
+    found = [tuple(lane) for lane in lanes[met].tolist()]
+    return [lane for lane in found if WGS84.geometry_length(LineString(densify(*lane)).intersection(land)) > 20_000.0]
 
 
 def _read_inland(degrees: float) -> MultiPolygon:
@@ -233,6 +246,13 @@ def test_what_tags_call_free_is_free_on_the_map(sea: SeaNetwork, voyages, zones)
     for route in routes:
         met = {zone.zone for zone in zones.values() if touches([_line(route)], zone)[0]}
         assert met == set(route.zones)
+
+
+@pytest.mark.parametrize("canal", ["panama-canal", "suez", "kiel-canal"])
+def test_a_canal_is_one_lane(canal: str, sea: SeaNetwork) -> None:
+    """A second one would be a line of sight over the isthmus."""
+    assert sea.crosses[:, sea.zone.index(canal)].sum() == 1
+    assert not sea.link_crosses[:, sea.zone.index(canal)].any()
 
 
 def test_canals_cut_only_themselves(voyages) -> None:  # type: ignore[no-untyped-def]
