@@ -45,8 +45,8 @@ def tables() -> Tables:
     years = range(2030, 2033)
     kinds = ["magnet-standard ev 700", "magnet-standard industry 300", "magnet-high defence 60"]
     found = {
-        "countries": frame("country name capex_index", ("AUS", "Australia", 1.2), ("JPN", "Japan", 1.1),
-        ("CHN", "China", 0.5)),
+        "countries": frame("country name capex_index part_of", ("AUS", "Australia", 1.2, ""), ("JPN", "Japan", 1.1, ""),
+        ("CHN", "China", 0.5, "")),
         "blocs": frame("bloc country", ("quad", "AUS"), ("quad", "JPN")),
         "sites": frame(
             "site name kind country lon lat",
