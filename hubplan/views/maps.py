@@ -67,8 +67,9 @@ def inline_scripts() -> str:
 
 
 def inline_styles() -> str:
-    """Join the styles; images of Leaflet that are not used here are left out."""
-    return re.sub(r"url\((?!#)[^)]*\)", "none", "\n".join(asset(name) for name in STYLES))
+    """Join the styles; comments, and images of Leaflet that are not used here, are left out."""
+    text = re.sub(r"/\*.*?\*/", "", "\n".join(asset(name) for name in STYLES), flags=re.DOTALL)
+    return re.sub(r"url\((?!#)[^)]*\)", "none", text)
 
 
 def map_html(spec: MapSpec) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from hubplan.data.scenario import Scenario, read_scenario
+from hubplan.data.scenario import Scenario, read_scenario, resolve_access
 from hubplan.data.shipped import shipped_path
 from hubplan.data.tables import Tables
 from hubplan.errors import HubplanError
@@ -115,6 +115,7 @@ def _edit(base: Scenario, tables: Tables) -> Scenario | None:
     limit = base.coalition.max_excluded_ownership_share if same else share / 100
     try:
         scenario = state.apply_edits(base, state.Edits(closed, members, excluded, limit))
+        resolve_access(scenario, tables)
         _solve_button(scenario)
     except HubplanError as error:
         _faults(error)
