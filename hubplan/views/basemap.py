@@ -18,7 +18,7 @@ from hubplan.views.polyline import LAND_SCALE, decode, encode, simplify
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 _OPENING = "window.hubplanLand="
-_TOLERANCE = 0.015  # degrees: what leaving vertices out may move a coast
+_TOLERANCE = 0.02  # degrees: what leaving vertices out may move a coast
 _LEFT_OUT = ("ATA",)  # no route of ours goes there, and it is a tenth of the vertices
 
 Rings = Mapping[str, tuple[str, ...]]

@@ -161,7 +161,7 @@ def _hubs(plan: Plan, tables: Tables) -> list[Markup]:
 
 
 def _unmet(plan: Plan, tables: Tables) -> list[Markup]:
-    demand, unmet, stages = demand_table(plan, tables), unmet_table(plan, tables), stage_table(plan)
+    demand, unmet = demand_table(plan, tables), unmet_table(plan, tables)
     years = years_of(plan)
     sums = plan.demand.groupby("period")[["served_t", "unmet_t"]].sum()
     served = [float(sums["served_t"].get(p, 0.0)) / n for p, n in years.items()]
@@ -173,26 +173,27 @@ def _unmet(plan: Plan, tables: Tables) -> list[Markup]:
         _table(demand, shares=frozenset(str(p) for p in years)),
     ]
     if unmet.empty:
-        parts.append(tag("p", f"All demand of {last_period(plan)} is served."))
+        parts.append(tag("p", f"All demand of {last_period(plan)} is served. {_held_back(plan, min(years))}".strip()))
         return parts
-    parts.append(
-        _table(
-            unmet.head(_LONGEST), shares=frozenset({"Of demand"}), caption=f"Largest unmet demand, {last_period(plan)}"
-        )
-    )
+    largest = f"Largest unmet demand, {last_period(plan)}"
+    parts.append(_table(unmet.head(_LONGEST), shares=frozenset({"Of demand"}), caption=largest))
     if len(unmet) > _LONGEST:
         parts.append(tag("p", f"and {len(unmet) - _LONGEST} smaller ones; demand.csv has them all.", class_="dim"))
-    full = [str(stage) for stage, use in zip(stages["Stage"], stages["Use"], strict=True) if use >= _FULL]
-    why = (
-        f"Full in {last_period(plan)}, and so holding the rest back: {listed(full)}."
-        if full
-        else "No stage as a whole is full: what lacks is the right ore, the time to build, or a price worth paying."
+    why = _held_back(plan, last_period(plan)) or (
+        "No stage as a whole is full: what lacks is the right ore, the time to build, or a price worth paying."
     )
-    parts += [
-        tag("p", why),
-        _table(stages, shares=frozenset({"Use"}), caption=f"Use of each stage, {last_period(plan)}"),
-    ]
-    return parts
+    stages = _table(stage_table(plan), shares=frozenset({"Use"}), caption=f"Use of each stage, {last_period(plan)}")
+    return [*parts, tag("p", why), stages]
+
+
+def _held_back(plan: Plan, period: int) -> str:
+    """Name the stages that are full in a period in which demand is unmet."""
+    rows = plan.demand[plan.demand["period"] == period]
+    if float(rows["unmet_t"].sum()) < 0.005 * float(rows["demand_t"].sum()):
+        return ""
+    stages = stage_table(plan, period=period)
+    full = [str(stage) for stage, use in zip(stages["Stage"], stages["Use"], strict=True) if use >= _FULL]
+    return f"Full in {period}, and so holding the rest back: {listed(full)}." if full else ""
 
 
 def _rests_on(plan: Plan, tables: Tables) -> list[Markup]:

@@ -183,17 +183,17 @@ def unmet_table(plan: Plan, tables: Tables) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Market", "Product", "Sector", "Unmet, t/yr", "Of demand"])
 
 
-def stage_table(plan: Plan) -> pd.DataFrame:
-    """Sum capacity and use by stage in the last period.
+def stage_table(plan: Plan, *, period: int | None = None) -> pd.DataFrame:
+    """Sum capacity and use by stage in a period, by default the last.
 
     Returns
     -------
     DataFrame
         ``Stage``, ``Plants``, ``Usable, t/yr``, ``Used, t/yr``, ``Use`` (share).
     """
-    last = last_period(plan)
-    length = years_of(plan)[last]
-    now = plan.hubs[(plan.hubs["period"] == last) & (plan.hubs["usable_t_yr"] > 0)]
+    period = last_period(plan) if period is None else period
+    length = years_of(plan)[period]
+    now = plan.hubs[(plan.hubs["period"] == period) & (plan.hubs["usable_t_yr"] > 0)]
     rows = []
     for stage, word in STAGE_WORDS.items():
         group = now[now["stage"] == stage]

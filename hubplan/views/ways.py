@@ -24,6 +24,7 @@ View = tuple[float, float, float, float]
 
 WHOLE_WORLD: View = (-30.0, -50.0, 330.0, 70.0)
 _NEVER_CUT = 1e12
+_MID_OCEAN = (*range(320, 341), *range(190, 216))  # degrees east where the edges of a world map may lie
 _TOLERANCE = 0.01  # degrees: about 1.1 km
 
 
@@ -117,7 +118,8 @@ def frame_view(lines: Sequence[Line], flows: Sequence[Flow], sites: Sequence[Sit
 
     Notes
     -----
-    The edges lie in the widest stretch of longitude where nothing is, or else at the degree that the fewest tonnes pass.
+    The edges lie in the widest stretch of longitude where nothing is, or else in the middle of the Atlantic or the Pacific,
+    where the fewest tonnes pass.
     """
     load: dict[int, float] = {}
     for flow in flows:
@@ -140,11 +142,16 @@ def frame_view(lines: Sequence[Line], flows: Sequence[Flow], sites: Sequence[Sit
 
 
 def _widest_gap(weight: NDArray[np.float64]) -> tuple[int, int]:
-    """Find the longest run of the least weight around the globe: first and last degree, the last not wrapped."""
-    least = np.tile(weight == weight.min(), 2)
-    edges = np.flatnonzero(np.diff(np.r_[False, least, False].astype(int)))
+    """Find the longest run of degrees where nothing is: its first and last, the last not wrapped.
+
+    Where there is none, the gap is empty and lies in mid ocean: no continent is cut.
+    """
+    empty = np.tile(weight <= 0, 2)
+    if not empty.any():
+        seam = min(_MID_OCEAN, key=lambda degree: (weight[degree], degree))
+        return seam + 1, seam
+    edges = np.flatnonzero(np.diff(np.r_[False, empty, False].astype(int)))
     starts, ends = edges[::2], edges[1::2]
     longest = int(np.argmax(ends - starts))
     first = int(starts[longest])
-    last = min(int(ends[longest]) - 1, first + 359)
-    return (first, last) if weight.min() <= 0 else (last + 1, last)
+    return first, min(int(ends[longest]) - 1, first + 359)

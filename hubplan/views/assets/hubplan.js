@@ -438,7 +438,7 @@ const Layer = L.LayerGroup.extend({
     const dot = el("span", "hp-swatch");
     dot.style.background = this.colour[flow.form];
     row.appendChild(dot);
-    row.appendChild(document.createTextNode((!this.spec.plain ? number(this.tonnes(f)) + " t/yr " : "") + flow.commodity + ", " + flow.origin + " to " + flow.destination));
+    row.appendChild(document.createTextNode((!this.spec.plain ? number(this.tonnes(f)) + " t/yr " : "") + flow.commodity + ", " + short(flow.origin) + " to " + short(flow.destination)));
     row.appendChild(el("div", "hp-dim", number(flow.length_km) + " km, " + number(flow.days) + " days, $" + number(flow.usd_t) + "/t"));
     return row;
   },
