@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hubplan.data.tables import Tables
+from hubplan.errors import DataError, Fault
 from hubplan.network.ports import (
     PORT_RAIL_KM,
     PORT_ROAD_KM,
@@ -100,6 +101,7 @@ def _build(key: _Key) -> Network:
     cost = read_costs(tables)
     land = _join_land(read_lines(folder / "osm" / "rail.npz"), read_lines(folder / "osm" / "road.npz"), tables)
     sea = read_sea(folder / "sea.npz")
+    _require_zones(tables, {*sea.zone, *land.rail.link_zone, *land.road.link_zone})
     zones = tuple(
         sorted({*tables.zones["zone"], *sea.zone, *(z for z in (*land.rail.link_zone, *land.road.link_zone) if z)})
     )
@@ -112,6 +114,14 @@ def _build(key: _Key) -> Network:
         *sea_arcs(sea, tables, first, cost, zones),
     ]
     return Network(nodes, _join_arcs(blocks), zones, _join_crosses(blocks, len(zones)), *_join_lines(blocks))
+
+
+def _require_zones(tables: Tables, tagged: set[str]) -> None:
+    """Refuse a zone that no extract knows: closing it would do nothing."""
+    unknown = sorted(set(tables.zones["zone"]) - tagged)
+    if unknown:
+        found = f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not in the network's extracts"
+        raise DataError([Fault("zones.csv", found, "make the extracts again: python geodata/make/build.py")])
 
 
 def _join_land(rail: Lines, road: Lines, tables: Tables) -> LandAccess:
