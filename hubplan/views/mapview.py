@@ -26,7 +26,7 @@ _OPTIONS: dict[str, Any] = {
     "prefer_canvas": True,
     "zoom_snap": 0.25,
     "zoom_delta": 0.5,
-    "min_zoom": 1,
+    "min_zoom": 1.5,
     "max_zoom": 9,
     "world_copy_jump": True,
 }

@@ -98,8 +98,10 @@ def _changes(plan: Plan, moved: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFram
                     "USD/t now": new.usd_t if new else None,
                 }
             )
-    frame = pd.DataFrame(rows, columns=list(CHANGE_COLUMNS)).drop_duplicates(ignore_index=True)
-    return frame.astype(dict.fromkeys(CHANGE_COLUMNS[2:], float))
+    frame = pd.DataFrame(rows, columns=list(CHANGE_COLUMNS)).drop_duplicates()
+    frame = frame.astype(dict.fromkeys(CHANGE_COLUMNS[2:], float))
+    longer = (frame["km now"] - frame["km before"]).fillna(np.inf).sort_values(ascending=False, kind="stable")
+    return frame.loc[longer.index].reset_index(drop=True)
 
 
 def preview_supply(tables: Tables, routes: Routes, scenario: Scenario) -> MapSpec:

@@ -89,6 +89,10 @@ function pane(map, name, z) {
 }
 function base(map) {
   map.getContainer().classList.add("hp-map");
+  /* The wheel scrolls the page until the map is clicked, so that nobody is caught in it. */
+  map.scrollWheelZoom.disable();
+  map.on("mousedown", () => map.scrollWheelZoom.enable());
+  map.getContainer().addEventListener("mouseleave", () => map.scrollWheelZoom.disable());
   if (!map.zoomControl && !map.hubplanZoom) {
     map.hubplanZoom = L.control.zoom({ position: "bottomright" }).addTo(map);
     L.control.scale({ position: "bottomright", imperial: false }).addTo(map);
@@ -663,7 +667,7 @@ function layer(spec, options) { return new Layer(spec, options); }
 function page() {
   /* A page of its own: #map, #twin and the data in #spec. */
   const spec = JSON.parse(document.getElementById("spec").textContent);
-  const map = L.map("map", { zoomSnap: 0.25, zoomDelta: 0.5, minZoom: 1.25, maxZoom: 9, worldCopyJump: true, preferCanvas: true, zoomControl: false, maxBounds: [[-75, -720], [84, 720]], maxBoundsViscosity: 0.8 });
+  const map = L.map("map", { zoomSnap: 0.25, zoomDelta: 0.5, minZoom: 1.5, maxZoom: 9, worldCopyJump: true, preferCanvas: true, zoomControl: false, maxBounds: [[-75, -720], [84, 720]], maxBoundsViscosity: 0.8 });
   frame(map, spec.view);
   base(map);
   const shown = layer(spec).addTo(map);

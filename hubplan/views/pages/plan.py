@@ -63,6 +63,8 @@ def show() -> None:
         st.warning(
             "Inputs changed since this run. The map previews the ways now open; the figures are still the old plan's."
         )
+    if plan is not None and any(world.tables.hashes.get(name) != digest for name, digest in plan.inputs.items()):
+        st.caption("This run was made with other data than those installed now; solve again to compare like with like.")
     if plan is not None:
         _cards(plan, world.tables)
     _watch_job()
