@@ -21,7 +21,13 @@ from hubplan.model.solve import solve
 
 
 def siting_instance(
-    capacity: np.ndarray, fixed: np.ndarray, demand: np.ndarray, unit_cost: np.ndarray, *, max_hubs: int | None = None, whole: bool = False
+    capacity: np.ndarray,
+    fixed: np.ndarray,
+    demand: np.ndarray,
+    unit_cost: np.ndarray,
+    *,
+    max_hubs: int | None = None,
+    whole: bool = False,
 ) -> Instance:
     """A one-period siting problem as an `Instance`.
 
@@ -32,38 +38,78 @@ def siting_instance(
     names = [f"hub-{i}" for i in range(n)]
     facilities = pd.DataFrame(
         {
-            "facility": names, "site": names, "name": names, "stage": "magnet", "country": "AAA", "smallest_t_yr": 0.0,
-            "largest_t_yr": capacity.astype(float), "capital_fixed_usd": fixed.astype(float), "capital_slope_usd_t_yr": 0.0,
-            "annuity_share": 1.0, "fixed_opex_share": 0.0, "first_period": 0,
+            "facility": names,
+            "site": names,
+            "name": names,
+            "stage": "magnet",
+            "country": "AAA",
+            "smallest_t_yr": 0.0,
+            "largest_t_yr": capacity.astype(float),
+            "capital_fixed_usd": fixed.astype(float),
+            "capital_slope_usd_t_yr": 0.0,
+            "annuity_share": 1.0,
+            "fixed_opex_share": 0.0,
+            "first_period": 0,
         }
     )
     balances = pd.DataFrame(
         {
-            "commodity": "good", "tag": "", "place": [*names, *[f"customer-{j}" for j in range(m)]],
+            "commodity": "good",
+            "tag": "",
+            "place": [*names, *[f"customer-{j}" for j in range(m)]],
             "market": [*[False] * n, *[True] * m],
         }
     )
     lanes = pd.DataFrame(
         {
-            "tail": tail, "head": n + head, "commodity": "good", "tag": "", "origin": [names[i] for i in tail],
-            "destination": [f"customer-{j}" for j in head], "route": "lane", "freight_usd_t": unit_cost[tail, head],
-            "transit_usd_t": 0.0, "surcharge_usd_t": 0.0,
+            "tail": tail,
+            "head": n + head,
+            "commodity": "good",
+            "tag": "",
+            "origin": [names[i] for i in tail],
+            "destination": [f"customer-{j}" for j in head],
+            "route": "lane",
+            "freight_usd_t": unit_cost[tail, head],
+            "transit_usd_t": 0.0,
+            "surcharge_usd_t": 0.0,
         }
     )
     wanted = pd.DataFrame(
         {
-            "balance": n + np.arange(m), "market": [f"customer-{j}" for j in range(m)], "product": "good", "sector": "all", "period": 0,
-            "demand_t": demand.astype(float), "unmet_usd_t": 1e3 * max(1.0, float(unit_cost[np.isfinite(unit_cost)].max()) + float(fixed.max())),
+            "balance": n + np.arange(m),
+            "market": [f"customer-{j}" for j in range(m)],
+            "product": "good",
+            "sector": "all",
+            "period": 0,
+            "demand_t": demand.astype(float),
+            "unmet_usd_t": 1e3 * max(1.0, float(unit_cost[np.isfinite(unit_cost)].max()) + float(fixed.max())),
         }
     )
     none = np.zeros(n + m, dtype=bool)
     return Instance(
-        periods=(2030,), block_years=np.ones(1), discount=np.ones(1), facilities=facilities, existing_t_yr=np.zeros((n, 1)), installed_t_yr=np.zeros((n, 1)),
-        ramp_share=np.ones((n, 1, 1)), available_share=np.ones((n, 1)), balances=balances,
+        periods=(2030,),
+        block_years=np.ones(1),
+        discount=np.ones(1),
+        facilities=facilities,
+        existing_t_yr=np.zeros((n, 1)),
+        installed_t_yr=np.zeros((n, 1)),
+        ramp_share=np.ones((n, 1, 1)),
+        available_share=np.ones((n, 1)),
+        balances=balances,
         processes=pd.DataFrame({"facility": np.arange(n), "process": "make", "opex_usd_t": 0.0, "capacity_use": 1.0}),
-        term_process=np.arange(n), term_balance=np.arange(n), term_t_t=np.ones(n), lanes=lanes,
-        lane_open=np.ones((len(lanes), 1), dtype=bool), lane_whole=np.full(len(lanes), whole), demand=wanted[wanted["demand_t"] > 0].reset_index(drop=True),
-        may_hold=none, may_sell=none, may_stock=none, held_periods=none[:, None], storage_usd_t_yr=np.zeros(n + m), max_hubs=max_hubs,
+        term_process=np.arange(n),
+        term_balance=np.arange(n),
+        term_t_t=np.ones(n),
+        lanes=lanes,
+        lane_open=np.ones((len(lanes), 1), dtype=bool),
+        lane_whole=np.full(len(lanes), whole),
+        demand=wanted[wanted["demand_t"] > 0].reset_index(drop=True),
+        may_hold=none,
+        may_sell=none,
+        may_stock=none,
+        held_periods=none[:, None],
+        storage_usd_t_yr=np.zeros(n + m),
+        max_hubs=max_hubs,
     )
 
 
@@ -98,7 +144,14 @@ def read_pmedcap(path: Path) -> list[tuple[int, Instance]]:
     rows = np.array([[next(numbers) for _ in range(4)] for _ in range(n)])
     distance = np.floor(np.hypot(rows[:, None, 1] - rows[None, :, 1], rows[:, None, 2] - rows[None, :, 2]))
     demand = rows[:, 3]
-    return [(best, siting_instance(np.full(n, capacity), np.zeros(n), demand, distance / demand[None, :], max_hubs=p, whole=True))]
+    return [
+        (
+            best,
+            siting_instance(
+                np.full(n, capacity), np.zeros(n), demand, distance / demand[None, :], max_hubs=p, whole=True
+            ),
+        )
+    ]
 
 
 def report(name: str, inst: Instance, known: float, *, time_limit_s: float = 120.0) -> bool:
@@ -107,7 +160,10 @@ def report(name: str, inst: Instance, known: float, *, time_limit_s: float = 120
     found = solve(inst, gap_share=0.0, time_limit_s=time_limit_s)
     exact = abs(found.cost_usd - known) <= 1e-6 * known and abs(found.bound_usd - known) <= 1e-6 * known
     seconds = time.perf_counter() - start
-    print(f"{name:16} {found.cost_usd:>18,.3f} {found.bound_usd:>18,.3f} {known:>18,.3f} {found.gap_share:>9.2e} {seconds:>7.2f} {found.status} {'exact' if exact else 'NOT EXACT'}")
+    print(
+        f"{name:16} {found.cost_usd:>18,.3f} {found.bound_usd:>18,.3f} {known:>18,.3f} "
+        f"{found.gap_share:>9.2e} {seconds:>7.2f} {found.status} {'exact' if exact else 'NOT EXACT'}"
+    )
     return exact
 
 
@@ -132,7 +188,13 @@ def main() -> None:
         for name, entry in known.items():
             if name.startswith("pmedian_p"):
                 n = distance.shape[0]
-                inst = siting_instance(np.full(n, rows["weight"].sum() * 1.0), np.zeros(n), rows["weight"].to_numpy(float), distance, max_hubs=int(name[9:]))
+                inst = siting_instance(
+                    np.full(n, rows["weight"].sum() * 1.0),
+                    np.zeros(n),
+                    rows["weight"].to_numpy(float),
+                    distance,
+                    max_hubs=int(name[9:]),
+                )
                 results.append(report(f"sf {name}", inst, entry["objective"]))
     print(f"{sum(results)} of {len(results)} exact")
     raise SystemExit(0 if results and all(results) else 1)

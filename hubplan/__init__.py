@@ -38,7 +38,7 @@ _WHERE = {
     "write_run": "hubplan.results.save",
 }
 
-__all__ = sorted([*_WHERE, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_WHERE, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

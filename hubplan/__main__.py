@@ -31,10 +31,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data = typer.Typer(help="Tables: what there is, what a number rests on, whether your own are right.", no_args_is_help=True)
+data = typer.Typer(
+    help="Tables: what there is, what a number rests on, whether your own are right.", no_args_is_help=True
+)
 app.add_typer(data, name="data")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output; progress as JSON lines on standard error.")]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object on standard output; progress as JSON lines on standard error."),
+]
 Geodata = Annotated[Path | None, typer.Option("--geodata", help="Folder of tables; the shipped one by default.")]
 
 
@@ -46,7 +51,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Plan where critical minerals are processed, and how they travel when some passages are closed."""
 
@@ -96,8 +103,14 @@ def _progress(as_json: bool) -> Iterator[Callable[[Mapping[str, object]], None]]
 def plan(
     scenario: Annotated[Path, typer.Argument(help="Scenario TOML; `hubplan schema` describes it, examples/ has some.")],
     out: Annotated[Path, typer.Option("--out", help="Run folder to write.")],
-    time_limit: Annotated[float | None, typer.Option("--time-limit", min=0.1, help="Seconds for the solver; the scenario's own by default.")] = None,
-    gap: Annotated[float | None, typer.Option("--gap", min=0.0, max=0.99, help="Stop at this gap (0.01 is 1 %); the scenario's own by default.")] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option("--time-limit", min=0.1, help="Seconds for the solver; the scenario's own by default."),
+    ] = None,
+    gap: Annotated[
+        float | None,
+        typer.Option("--gap", min=0.0, max=0.99, help="Stop at this gap (0.01 is 1 %); the scenario's own by default."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a run that is there already.")] = False,
     geodata: Geodata = None,
     as_json: Json = False,
@@ -132,9 +145,15 @@ def _summary(found: Plan, folder: Path) -> dict[str, Any]:
     demand = found.demand.groupby("product")[["demand_t", "served_t"]].sum()
     new = found.hubs[found.hubs["is_new"] & (found.hubs["stage"] != "mine")]
     return {
-        "folder": str(folder), "map": str(folder / "map.html"), "report": str(folder / "report.html"), "status": found.status,
-        "objective_usd": found.objective_usd, "bound_usd": found.bound_usd, "gap_share": found.gap_share,
-        "new_hubs": int(new["facility"].nunique()), "seconds": dict(found.seconds),
+        "folder": str(folder),
+        "map": str(folder / "map.html"),
+        "report": str(folder / "report.html"),
+        "status": found.status,
+        "objective_usd": found.objective_usd,
+        "bound_usd": found.bound_usd,
+        "gap_share": found.gap_share,
+        "new_hubs": int(new["facility"].nunique()),
+        "seconds": dict(found.seconds),
         "served_share": {product: float(row["served_t"] / row["demand_t"]) for product, row in demand.iterrows()},
     }
 
@@ -155,11 +174,20 @@ def _say_plan(found: Plan, folder: Path) -> None:
 def route(
     origin: Annotated[str, typer.Argument(metavar="FROM", help="Site, port, UN/LOCODE or 'lat,lon'.")],
     destination: Annotated[str, typer.Argument(metavar="TO", help="The same.")],
-    scenario: Annotated[Path | None, typer.Option("--scenario", help="Rules to obey; everything open by default.")] = None,
-    close: Annotated[list[str] | None, typer.Option("--close", help="Chokepoint, zone, canal, port or terminal to close; repeatable.")] = None,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", help="Rules to obey; everything open by default.")
+    ] = None,
+    close: Annotated[
+        list[str] | None,
+        typer.Option("--close", help="Chokepoint, zone, canal, port or terminal to close; repeatable."),
+    ] = None,
     modes: Annotated[str | None, typer.Option("--modes", help="Comma-separated: rail, road, sea.")] = None,
-    alternatives: Annotated[int, typer.Option("--alternatives", min=1, max=20, help="How many ways that differ meaningfully.")] = 1,
-    ware: Annotated[str, typer.Option("--ware", help="bulk (concentrate, carbonate) or value (oxides, metals, magnets).")] = "value",
+    alternatives: Annotated[
+        int, typer.Option("--alternatives", min=1, max=20, help="How many ways that differ meaningfully.")
+    ] = 1,
+    ware: Annotated[
+        str, typer.Option("--ware", help="bulk (concentrate, carbonate) or value (oxides, metals, magnets).")
+    ] = "value",
     map_file: Annotated[Path | None, typer.Option("--map", help="Write a map that opens offline.")] = None,
     geodata: Geodata = None,
     as_json: Json = False,
@@ -180,7 +208,14 @@ def route(
     access = resolve_access(question, tables)
     network = build_network(tables)
     ways = find_alternatives(
-        network, tables, origin, destination, access, ware=ware, year=question.horizon.years[0], k=alternatives,
+        network,
+        tables,
+        origin,
+        destination,
+        access,
+        ware=ware,
+        year=question.horizon.years[0],
+        k=alternatives,
         surcharge_usd_t=question.routes.surcharge_usd_t,
     )
     if map_file is not None:
@@ -191,17 +226,24 @@ def route(
         from hubplan.views.planmap import route_map
 
         legs = pd.concat([way.legs.assign(route=f"way {n}") for n, way in enumerate(ways, start=1)], ignore_index=True)
-        lines = gpd.GeoDataFrame(pd.concat([way.lines.assign(route=f"way {n}") for n, way in enumerate(ways, start=1)], ignore_index=True))
+        lines = gpd.GeoDataFrame(
+            pd.concat([way.lines.assign(route=f"way {n}") for n, way in enumerate(ways, start=1)], ignore_index=True)
+        )
         write_map_html(route_map(legs, lines, tables, access=access), map_file)
     told = [_route_json(way) for way in ways]
     if as_json:
         _print_json({**told[0], "alternatives": told[1:]})
         return
     for n, way in enumerate(told, start=1):
-        typer.echo(f"way {n}: {way['length_km']:,.0f} km, {way['hours'] / 24:,.1f} days, {way['cost_usd_t']:,.2f} USD/t")
+        typer.echo(
+            f"way {n}: {way['length_km']:,.0f} km, {way['hours'] / 24:,.1f} days, {way['cost_usd_t']:,.2f} USD/t"
+        )
         for leg in way["legs"]:
             passed = "; ".join(part for part in (leg["chokepoints"], leg["countries"]) if part)
-            typer.echo(f"    {leg['mode']:5} {leg['from']} - {leg['to']}: {leg['length_km']:,.0f} km, {leg['hours'] / 24:,.1f} days ({passed})")
+            typer.echo(
+                f"    {leg['mode']:5} {leg['from']} - {leg['to']}: "
+                f"{leg['length_km']:,.0f} km, {leg['hours'] / 24:,.1f} days ({passed})"
+            )
 
 
 def _with_route_options(question: Any, close: list[str], modes: str | None) -> Any:
@@ -216,7 +258,13 @@ def _with_route_options(question: Any, close: list[str], modes: str | None) -> A
 
 def _route_json(way: Any) -> dict[str, Any]:
     legs = json.loads(way.legs.to_json(orient="records"))
-    return {"length_km": way.length_km, "hours": way.hours, "cost_usd_t": way.cost_usd_t, "generalised_usd_t": way.generalised_usd_t, "legs": legs}
+    return {
+        "length_km": way.length_km,
+        "hours": way.hours,
+        "cost_usd_t": way.cost_usd_t,
+        "generalised_usd_t": way.generalised_usd_t,
+        "legs": legs,
+    }
 
 
 @app.command()
@@ -256,7 +304,12 @@ def compare(
         write_comparison(found, out)
     if as_json:
         tables = {name: json.loads(getattr(found, name).to_json(orient="records")) for name in PARTS}
-        facts = {"a": found.name_a, "b": found.name_b, "objective_change_usd": found.objective_change_usd, "certain": found.certain}
+        facts = {
+            "a": found.name_a,
+            "b": found.name_b,
+            "objective_change_usd": found.objective_change_usd,
+            "certain": found.certain,
+        }
         _print_json({**facts, **tables})
         return
     typer.echo(tell_comparison(found))
@@ -277,7 +330,10 @@ def data_list(geodata: Geodata = None, as_json: Json = False) -> None:
 
 
 @data.command("show")
-def data_show(table: Annotated[str, typer.Argument(help="Name of a table; `hubplan data list` has them.")], geodata: Geodata = None) -> None:
+def data_show(
+    table: Annotated[str, typer.Argument(help="Name of a table; `hubplan data list` has them.")],
+    geodata: Geodata = None,
+) -> None:
     """Print a table as CSV."""
     frame = _table(table, geodata)
     typer.echo(frame.to_csv(index=False), nl=False)
@@ -374,7 +430,12 @@ def main() -> None:
         if usage is None:
             raise
         if "--json" in sys.argv:
-            _print_json({"error": "bad usage", "faults": [{"where": "command line", "found": usage(), "fix": "see hubplan --help"}]})
+            _print_json(
+                {
+                    "error": "bad usage",
+                    "faults": [{"where": "command line", "found": usage(), "fix": "see hubplan --help"}],
+                }
+            )
         _say(f"{usage()}\nTry 'hubplan --help'.")
         raise SystemExit(getattr(error, "exit_code", EXIT_USAGE)) from None
 

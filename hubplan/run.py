@@ -19,7 +19,11 @@ Progress = Callable[[Mapping[str, object]], None]
 
 
 def run(
-    scenario: Scenario, geodata: Path | str | None = None, *, time_limit_s: float | None = None, gap_share: float | None = None,
+    scenario: Scenario,
+    geodata: Path | str | None = None,
+    *,
+    time_limit_s: float | None = None,
+    gap_share: float | None = None,
     progress: Progress = lambda event: None,
 ) -> Plan:
     """Plan one scenario.
@@ -74,4 +78,6 @@ class _Clock:
     def mark(self, step: str) -> None:
         now = time.monotonic()
         self.seconds[step], self._last = now - self._last, now
-        self._progress({"event": step, "seconds": round(now - self._start, 2), "incumbent_usd": None, "bound_usd": None})
+        self._progress(
+            {"event": step, "seconds": round(now - self._start, 2), "incumbent_usd": None, "bound_usd": None}
+        )

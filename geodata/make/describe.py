@@ -352,7 +352,12 @@ TABLES = [
             number("opex_usd_t", "USD/t", "Running cost per t of what the capacity counts.", required=True),
             number("fixed_opex_share", "1", "Yearly fixed cost over capital.", high=1, required=True),
             number("lead_years", "yr", "From decision to first product.", high=15, required=True),
-            number("growth_t_yr", "t/yr", "Capacity that crews and equipment can add in a year, all new hubs of the stage together; unused years add up.", required=True),
+            number(
+                "growth_t_yr",
+                "t/yr",
+                "Capacity that crews and equipment can add in a year, all new hubs of the stage together; unused years add up.",
+                required=True,
+            ),
             text(
                 "ramp",
                 "Usable share of capacity in the first years (;-separated).",

@@ -104,7 +104,8 @@ def light_process(chain: Chain, mine: str) -> Process:
     """Separate one mine's carbonate to NdPr and LaCe oxide and a heavy concentrate that keeps the mine's tag."""
     basket = chain.baskets[mine]
     makes = {
-        (f"{element}-oxide", ""): basket[element] * chain.yield_t_t("separation_light", "", "carbonate", f"{element}-oxide")
+        (f"{element}-oxide", ""): basket[element]
+        * chain.yield_t_t("separation_light", "", "carbonate", f"{element}-oxide")
         for element in ("ndpr", "lace")
         if basket[element] > 0
     }

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -45,7 +46,7 @@ class Horizon(_Part):
     @field_validator("years")
     @classmethod
     def _rising(cls, years: tuple[int, ...]) -> tuple[int, ...]:
-        if any(later <= earlier for earlier, later in zip(years, years[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(years)):
             raise ValueError("years must rise; give each once, earliest first")
         return years
 
@@ -68,10 +69,15 @@ class _Span(_Part):
 class Coalition(_Part):
     """Who takes part, and who is kept out."""
 
-    members: tuple[str, ...] = Field(default=(), description="blocs or ISO 3166-1 alpha-3 codes; empty = every country not excluded")
-    excluded: tuple[str, ...] = Field(default=(), description="nothing is mined, made, trans-shipped or carried overland there")
+    members: tuple[str, ...] = Field(
+        default=(), description="blocs or ISO 3166-1 alpha-3 codes; empty = every country not excluded"
+    )
+    excluded: tuple[str, ...] = Field(
+        default=(), description="nothing is mined, made, trans-shipped or carried overland there"
+    )
     max_excluded_ownership_share: Share = Field(
-        default=1.0, description="largest share of a mine, plant or terminal held by owners from excluded countries; 1 = any"
+        default=1.0,
+        description="largest share of a mine, plant or terminal held by owners from excluded countries; 1 = any",
     )
 
 
@@ -187,7 +193,11 @@ def _line_of(text: str, location: tuple[int | str, ...]) -> int | None:
             if wanted[-1:] == [table]:
                 line_no = line_no or number
         key = re.match(r"\s*([A-Za-z0-9_\-\"']+)\s*=", line)
-        if key and key.group(1).strip("\"'") in wanted and (not table or table.split(".")[0] in wanted or table in wanted):
+        if (
+            key
+            and key.group(1).strip("\"'") in wanted
+            and (not table or table.split(".")[0] in wanted or table in wanted)
+        ):
             line_no = number
     return line_no
 
@@ -211,7 +221,10 @@ def scenario_from_toml(text: str, *, where: str = "scenario") -> Scenario:
         raise DataError([Fault(where, f"{len(text):,} characters", "a scenario is at most 1,000,000 characters")])
     try:
         raw = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError; a number of thousands of digits; lists nested as deep
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # TOMLDecodeError; a number of thousands of digits; lists nested as deep
         raise DataError([Fault(where, str(error), "mend the TOML at that place")], f"{where} is not TOML") from error
     return scenario_from_dict(raw, where=where, text=text)
 
@@ -228,7 +241,11 @@ def scenario_from_dict(raw: Mapping[str, Any], *, where: str = "scenario", text:
             at = f"{where}, line {line}, {path}" if line else f"{where}, {path}"
             unknown = item["type"] == "extra_forbidden"
             found = "unknown key" if unknown else f"{item.get('input')!r}: {item['msg']}"
-            fix = "remove it or correct its spelling; `hubplan schema` lists the keys" if unknown else "see `hubplan schema`"
+            fix = (
+                "remove it or correct its spelling; `hubplan schema` lists the keys"
+                if unknown
+                else "see `hubplan schema`"
+            )
             faults.append(Fault(at, found, fix))
         raise DataError(faults, f"{where} has {len(faults)} fault{'s' if len(faults) != 1 else ''}") from error
 
@@ -331,7 +348,11 @@ def _unknown_passage(where: str, name: str, tables: Tables) -> Fault:
     ids = [*tables.zones["zone"], *tables.terminals["terminal"], *tables.ports["port"]]
     near = get_close_matches(name, ids, n=3)
     hint = f"did you mean {', '.join(near)}? " if near else ""
-    return Fault(where, f"'{name}' is no known chokepoint, zone, canal, terminal or port", f"{hint}`hubplan data show zones` lists them")
+    return Fault(
+        where,
+        f"'{name}' is no known chokepoint, zone, canal, terminal or port",
+        f"{hint}`hubplan data show zones` lists them",
+    )
 
 
 def _over_limit(chinese_share: float, limit: float, excluded: frozenset[str]) -> str:
@@ -380,8 +401,13 @@ def resolve_access(scenario: Scenario, tables: Tables) -> Access:
     if faults:
         raise DataError(faults, f"scenario {scenario.name} has {len(faults)} fault{'s' if len(faults) != 1 else ''}")
     return Access(
-        members=members, excluded=excluded, closed=closed, closed_ports=closed_ports,
-        barred_sites=barred_sites, barred_facilities=barred_facilities, modes=tuple(scenario.routes.modes),
+        members=members,
+        excluded=excluded,
+        closed=closed,
+        closed_ports=closed_ports,
+        barred_sites=barred_sites,
+        barred_facilities=barred_facilities,
+        modes=tuple(scenario.routes.modes),
     )
 
 
@@ -419,7 +445,9 @@ def _check_ids(scenario: Scenario, tables: Tables, faults: list[Fault]) -> None:
     sites = set(tables.sites["site"])
     commodities = set(tables.commodities["commodity"])
     elements = set(tables.elements["element"])
-    places = facilities | sites | set(tables.zones["zone"]) | set(tables.ports["port"]) | set(tables.terminals["terminal"])
+    places = (
+        facilities | sites | set(tables.zones["zone"]) | set(tables.ports["port"]) | set(tables.terminals["terminal"])
+    )
 
     def need(where: str, names: list[str], known: set[str], what: str, table: str) -> None:
         for name in names:
@@ -427,7 +455,9 @@ def _check_ids(scenario: Scenario, tables: Tables, faults: list[Fault]) -> None:
                 faults.append(Fault(where, f"'{name}' is no known {what}", f"`hubplan data show {table}` lists them"))
 
     if scenario.data:
-        faults.append(Fault("data", f"overlays {', '.join(scenario.data)} cannot be read by this version", "remove them"))
+        faults.append(
+            Fault("data", f"overlays {', '.join(scenario.data)} cannot be read by this version", "remove them")
+        )
     policy, shock = scenario.policy, scenario.shock
     need("demand.set", [scenario.demand.set], set(tables.demand["set"]), "demand set", "demand")
     sectors = [sector for sector in scenario.demand.unmet_usd_t if sector != "default"]
@@ -436,9 +466,17 @@ def _check_ids(scenario: Scenario, tables: Tables, faults: list[Fault]) -> None:
     need("policy.keep_closed", list(policy.keep_closed), facilities, "facility or mine", "facilities")
     need("policy.offtake.site", [o.site for o in policy.offtake], sites, "site", "sites")
     need("policy.offtake.commodity", [o.commodity for o in policy.offtake], commodities, "commodity", "commodities")
-    need("policy.stockpile_days", list(policy.stockpile_days), elements | commodities, "element or commodity", "elements")
+    need(
+        "policy.stockpile_days", list(policy.stockpile_days), elements | commodities, "element or commodity", "elements"
+    )
     need("shock.lost", [loss.id for loss in shock.lost], places, "site, facility, port or chokepoint", "sites")
-    need("shock.export_ban.country", [b.country for b in shock.export_ban], set(tables.countries["country"]), "country", "countries")
+    need(
+        "shock.export_ban.country",
+        [b.country for b in shock.export_ban],
+        set(tables.countries["country"]),
+        "country",
+        "countries",
+    )
     for ban in shock.export_ban:
         need("shock.export_ban.commodities", list(ban.commodities), commodities, "commodity", "commodities")
     if shock.price_path is not None:

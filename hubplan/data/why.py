@@ -52,10 +52,16 @@ def explain_number(tables: Tables, table: str, row_id: str, column: str) -> dict
     sources = tables.sources.set_index("source")
     source = str(row.get("source", ""))
     return {
-        "table": table, "id": row_id, "column": column,
+        "table": table,
+        "id": row_id,
+        "column": column,
         "value": "not found" if empty else value.item() if hasattr(value, "item") else value,
-        "unit": str(fields[column].get("unit", "")), "meaning": str(fields[column].get("description", "")),
-        "basis": "" if empty else "assumed" if assumed else str(row.get("basis", "")), "as_of": str(row.get("as_of", "")), "source": source,
+        "unit": str(fields[column].get("unit", "")),
+        "meaning": str(fields[column].get("description", "")),
+        "basis": "" if empty else "assumed" if assumed else str(row.get("basis", "")),
+        "as_of": str(row.get("as_of", "")),
+        "source": source,
         "title": str(sources.at[source, "title"]) if source in sources.index else "",
-        "url": str(sources.at[source, "url"]) if source in sources.index else "", "note": str(row.get("note", "")),
+        "url": str(sources.at[source, "url"]) if source in sources.index else "",
+        "note": str(row.get("note", "")),
     }

@@ -37,8 +37,13 @@ class Assembly:
     n_rows: int = 0
 
     def add_columns(
-        self, shape: int | tuple[int, ...], *, lower: npt.ArrayLike = 0.0, upper: npt.ArrayLike = np.inf,
-        cost: npt.ArrayLike = 0.0, integer: bool = False,
+        self,
+        shape: int | tuple[int, ...],
+        *,
+        lower: npt.ArrayLike = 0.0,
+        upper: npt.ArrayLike = np.inf,
+        cost: npt.ArrayLike = 0.0,
+        integer: bool = False,
     ) -> Ints:
         """Add columns and return their ids in the asked shape."""
         size = int(np.prod(shape))
@@ -49,7 +54,14 @@ class Assembly:
         self.integer.append(np.full(size, integer))
         return ids.reshape(shape)
 
-    def add_rows(self, family: str, shape: int | tuple[int, ...], *, lower: npt.ArrayLike = -np.inf, upper: npt.ArrayLike = np.inf) -> Ints:
+    def add_rows(
+        self,
+        family: str,
+        shape: int | tuple[int, ...],
+        *,
+        lower: npt.ArrayLike = -np.inf,
+        upper: npt.ArrayLike = np.inf,
+    ) -> Ints:
         """Add rows of a family and return their ids in the asked shape."""
         size = int(np.prod(shape))
         ids = np.arange(self.n_rows, self.n_rows + size)
@@ -62,7 +74,9 @@ class Assembly:
 
     def add_terms(self, rows: npt.ArrayLike, columns: npt.ArrayLike, values: npt.ArrayLike) -> None:
         """Add coefficients; the three arrays are broadcast together. Terms of column id -1 (absent) are dropped."""
-        row_ids, column_ids, numbers = np.broadcast_arrays(np.asarray(rows), np.asarray(columns), np.asarray(values, dtype=float))
+        row_ids, column_ids, numbers = np.broadcast_arrays(
+            np.asarray(rows), np.asarray(columns), np.asarray(values, dtype=float)
+        )
         keep = (column_ids.ravel() >= 0) & (numbers.ravel() != 0)
         self.rows.append(row_ids.ravel()[keep])
         self.columns.append(column_ids.ravel()[keep])
@@ -78,8 +92,14 @@ class Assembly:
         matrix = sparse.coo_array(entries, shape=(self.n_rows, self.n_columns)).tocsr()
         matrix.sum_duplicates()
         return Arrays(
-            lower=joined(self.lower), upper=joined(self.upper), cost=joined(self.cost), integer=joined(self.integer).astype(bool),
-            row_lower=joined(self.row_lower), row_upper=joined(self.row_upper), matrix=matrix, families=dict(self.families),
+            lower=joined(self.lower),
+            upper=joined(self.upper),
+            cost=joined(self.cost),
+            integer=joined(self.integer).astype(bool),
+            row_lower=joined(self.row_lower),
+            row_upper=joined(self.row_upper),
+            matrix=matrix,
+            families=dict(self.families),
         )
 
 

@@ -64,7 +64,11 @@ def build_instance(tables: Tables, routes: Routes, scenario: Scenario, *, access
 def _refuse_unmodelled(scenario: Scenario, tables: Tables) -> None:
     passages = set(tables.zones["zone"]) | set(tables.ports["port"]) | set(tables.terminals["terminal"])
     faults = [
-        Fault(f"shock.lost, {loss.id}", "a passage lost for some years only is not modelled", "close it in routes.closed, for all years")
+        Fault(
+            f"shock.lost, {loss.id}",
+            "a passage lost for some years only is not modelled",
+            "close it in routes.closed, for all years",
+        )
         for loss in scenario.shock.lost
         if loss.id in passages
     ]
@@ -102,19 +106,49 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
     policy = draft.scenario.policy
     row_of = {str(row["facility"]): n for n, row in enumerate(draft.facilities)}
     return Instance(
-        periods=calendar.first, block_years=calendar.block_years, discount=calendar.discount,
-        facilities=pd.DataFrame(draft.facilities), existing_t_yr=np.array(draft.existing), installed_t_yr=np.array(draft.installed), ramp_share=ramp,
-        available_share=find_available_share(draft), balances=balances, processes=pd.DataFrame(draft.processes),
-        term_process=terms[:, 0].astype(int), term_balance=terms[:, 1].astype(int), term_t_t=terms[:, 2],
-        lanes=lanes, lane_open=find_open_lanes(draft, lanes), lane_whole=np.zeros(len(lanes), dtype=bool), demand=demand, byproducts=byproducts,
-        may_hold=surplus & ~market, may_sell=np.isin(commodity, byproducts["commodity"].to_numpy(dtype=str)) & ~market & _made_here(draft, balances),
-        may_stock=separated, held_periods=held,
+        periods=calendar.first,
+        block_years=calendar.block_years,
+        discount=calendar.discount,
+        facilities=pd.DataFrame(draft.facilities),
+        existing_t_yr=np.array(draft.existing),
+        installed_t_yr=np.array(draft.installed),
+        ramp_share=ramp,
+        available_share=find_available_share(draft),
+        balances=balances,
+        processes=pd.DataFrame(draft.processes),
+        term_process=terms[:, 0].astype(int),
+        term_balance=terms[:, 1].astype(int),
+        term_t_t=terms[:, 2],
+        lanes=lanes,
+        lane_open=find_open_lanes(draft, lanes),
+        lane_whole=np.zeros(len(lanes), dtype=bool),
+        demand=demand,
+        byproducts=byproducts,
+        may_hold=surplus & ~market,
+        may_sell=np.isin(commodity, byproducts["commodity"].to_numpy(dtype=str))
+        & ~market
+        & _made_here(draft, balances),
+        may_stock=separated,
+        held_periods=held,
         storage_usd_t_yr=np.array([STORAGE_SHARE_YR * value[c] for c in commodity]),
-        fixed_output=fixed, output_limits=limits, locks=find_locks(draft), offtakes=find_offtakes(draft),
+        fixed_output=fixed,
+        output_limits=limits,
+        locks=find_locks(draft),
+        offtakes=find_offtakes(draft),
         country_shares=pd.DataFrame(sorted(policy.max_country_share.items()), columns=["stage", "share"]),
-        stock_needs=find_stock_needs(draft, needs), yearly_needs=needs, growth=find_growth(draft), budget_usd=policy.budget_usd, max_hubs=policy.max_hubs,
-        must_open=tuple(find_must_open(draft, row_of)), rule_usd_t=draft.scenario.demand.unmet_usd_t["default"],
-        counts={"lanes": len(lanes), "lanes_offered": finder.offered, "facilities": len(draft.facilities), "processes": len(draft.processes)},
+        stock_needs=find_stock_needs(draft, needs),
+        yearly_needs=needs,
+        growth=find_growth(draft),
+        budget_usd=policy.budget_usd,
+        max_hubs=policy.max_hubs,
+        must_open=tuple(find_must_open(draft, row_of)),
+        rule_usd_t=draft.scenario.demand.unmet_usd_t["default"],
+        counts={
+            "lanes": len(lanes),
+            "lanes_offered": finder.offered,
+            "facilities": len(draft.facilities),
+            "processes": len(draft.processes),
+        },
     )
 
 

@@ -50,4 +50,9 @@ def period_at(calendar: Calendar, year: float) -> int:
 
 def ramped(calendar: Calendar, start: float, ramp: Sequence[float]) -> Floats:
     """Share of capacity usable in each period when opened in a year: the ramp by years since, averaged over the block."""
-    return np.array([np.mean([0.0 if y < start else ramp[int(min(y - start, len(ramp) - 1))] for y in block]) for block in calendar.years])
+    return np.array(
+        [
+            np.mean([0.0 if y < start else ramp[int(min(y - start, len(ramp) - 1))] for y in block])
+            for block in calendar.years
+        ]
+    )

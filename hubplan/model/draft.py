@@ -36,15 +36,24 @@ class Draft:
     def __post_init__(self) -> None:
         self.mines = {str(row["mine"]): row for row in self.tables.mines.to_dict("records")}
         self.commodities = {str(row["commodity"]): row for row in self.tables.commodities.to_dict("records")}
-        self.parameters = dict(zip(self.tables.transport["parameter"], self.tables.transport["value"].astype(float), strict=True))
+        self.parameters = dict(
+            zip(self.tables.transport["parameter"], self.tables.transport["value"].astype(float), strict=True)
+        )
 
     def balance(self, commodity: str, tag: str, place: str) -> int:
+        """Row of a commodity's balance at a place; made when first asked for."""
         return self.balances.setdefault((commodity, tag, place), len(self.balances))
 
     def add_process(self, facility: int, process: Process, opex_usd_t: float) -> None:
+        """Let a facility run a process, at so many USD per t of activity."""
         place = str(self.facilities[facility]["facility"])
         self.processes.append(
-            {"facility": facility, "process": process.name, "opex_usd_t": opex_usd_t, "capacity_use": process.capacity_use}
+            {
+                "facility": facility,
+                "process": process.name,
+                "opex_usd_t": opex_usd_t,
+                "capacity_use": process.capacity_use,
+            }
         )
         row = len(self.processes) - 1
         for sign, side in ((1.0, process.makes), (-1.0, process.takes)):
@@ -53,6 +62,7 @@ class Draft:
 
 
 def ends_of(draft: Draft, stage: str) -> list[End]:
+    """Facilities of a stage as ends of lanes."""
     return [
         End(str(row["facility"]), str(row["site"]), stands=bool(existing.any()))
         for row, existing in zip(draft.facilities, draft.existing, strict=True)

@@ -90,8 +90,15 @@ def _solve(arrays: Arrays, job: Job) -> Answer:
         hint.variable_values.ids.extend(integer.tolist())
         hint.variable_values.values.extend(job.hint.tolist())
     result = core.solve(
-        proto, parameters_pb2.SOLVER_TYPE_HIGHS, mathopt.StreamableSolverInitArguments().to_proto(), params.to_proto(), extra, None,
-        mathopt.CallbackRegistration().to_proto(), None, None,
+        proto,
+        parameters_pb2.SOLVER_TYPE_HIGHS,
+        mathopt.StreamableSolverInitArguments().to_proto(),
+        params.to_proto(),
+        extra,
+        None,
+        mathopt.CallbackRegistration().to_proto(),
+        None,
+        None,
     )
     return _answer(result, len(arrays.cost), time.perf_counter() - start, minimum=linear)
 
@@ -104,7 +111,11 @@ def _answer(result: object, size: int, seconds: float, *, minimum: bool) -> Answ
     values, cost = None, np.inf
     for solution in result.solutions:  # type: ignore[attr-defined]
         primal = solution.primal_solution
-        if solution.HasField("primal_solution") and primal.feasibility_status == solution_pb2.SOLUTION_STATUS_FEASIBLE and primal.objective_value < cost:
+        if (
+            solution.HasField("primal_solution")
+            and primal.feasibility_status == solution_pb2.SOLUTION_STATUS_FEASIBLE
+            and primal.objective_value < cost
+        ):
             values, cost = np.zeros(size), float(primal.objective_value)
             values[np.asarray(primal.variable_values.ids, dtype=int)] = np.asarray(primal.variable_values.values)
     bound = float(termination.objective_bounds.dual_bound)
@@ -189,10 +200,15 @@ class Engine:
                 try:
                     answer = pipe.recv()
                 except (EOFError, ConnectionError) as error:
-                    fault = Fault("solver", f"its process ended during {job.label}", "free memory, or lower the number of periods")
+                    fault = Fault(
+                        "solver", f"its process ended during {job.label}", "free memory, or lower the number of periods"
+                    )
                     raise NoPlanError([fault], "the solver stopped") from error
                 if isinstance(answer, str):
-                    raise NoPlanError([Fault(f"solver, {job.label}", answer, "report this with the scenario")], "the solver refused the model")
+                    raise NoPlanError(
+                        [Fault(f"solver, {job.label}", answer, "report this with the scenario")],
+                        "the solver refused the model",
+                    )
                 self._feed()
                 yield number, job, answer
 
@@ -209,4 +225,3 @@ class Engine:
         self._workers.clear()
         self._busy.clear()
         self._queue.clear()
-

@@ -34,7 +34,9 @@ def _recovery_factor(rate: float, years: float) -> float:
     return 1 / years if rate == 0 else rate / (1 - (1 + rate) ** -years)
 
 
-def _add_facility(draft: Draft, existing: Floats, ramp: Sequence[float], *, capacity_t_yr: Floats | float, **row: Any) -> int:
+def _add_facility(
+    draft: Draft, existing: Floats, ramp: Sequence[float], *, capacity_t_yr: Floats | float, **row: Any
+) -> int:
     draft.facilities.append(row)
     draft.existing.append(existing)
     draft.installed.append(np.where(existing > 0, capacity_t_yr, 0.0))
@@ -53,21 +55,41 @@ def add_mines(draft: Draft) -> None:
         if mine.committed and not (pd.isna(mine.first_year) and mine.status != "operating"):
             start = -np.inf if pd.isna(mine.first_year) else mine.first_year
             ramp = (1.0,) if mine.status == "operating" else MINE_RAMP
-            existing, first, largest, capex = mine.capacity_reo_t_yr * ramped(calendar, start, ramp), len(calendar.first), 0.0, 0.0
+            existing, first, largest, capex = (
+                mine.capacity_reo_t_yr * ramped(calendar, start, ramp),
+                len(calendar.first),
+                0.0,
+                0.0,
+            )
         else:
             if pd.isna(mine.first_year) or pd.isna(mine.capex_usd):
                 continue
-            earliest = mine.first_year if mine.status == "advanced" else max(mine.first_year, calendar.first[0] + NEW_MINE_YEARS)
+            earliest = (
+                mine.first_year
+                if mine.status == "advanced"
+                else max(mine.first_year, calendar.first[0] + NEW_MINE_YEARS)
+            )
             first, largest, capex = period_at(calendar, earliest), float(mine.capacity_reo_t_yr), float(mine.capex_usd)
             existing = np.zeros(len(calendar.first))
         if not existing.any() and first >= len(calendar.first):
             continue
         n = _add_facility(
-            draft, existing, MINE_RAMP, capacity_t_yr=float(mine.capacity_reo_t_yr),
-            facility=mine.mine, site=mine.mine, name=sites.at[mine.mine, "name"], stage="mine", country=sites.at[mine.mine, "country"],
-            smallest_t_yr=largest, largest_t_yr=largest, capital_fixed_usd=0.0,
+            draft,
+            existing,
+            MINE_RAMP,
+            capacity_t_yr=float(mine.capacity_reo_t_yr),
+            facility=mine.mine,
+            site=mine.mine,
+            name=sites.at[mine.mine, "name"],
+            stage="mine",
+            country=sites.at[mine.mine, "country"],
+            smallest_t_yr=largest,
+            largest_t_yr=largest,
+            capital_fixed_usd=0.0,
             capital_slope_usd_t_yr=capex / largest if largest else 0.0,
-            annuity_share=_recovery_factor(rate, MINE_LIFE_YEARS), fixed_opex_share=0.0, first_period=first,
+            annuity_share=_recovery_factor(rate, MINE_LIFE_YEARS),
+            fixed_opex_share=0.0,
+            first_period=first,
         )
         draft.add_process(n, mine_process(mine.mine, mine.product), float(mine.opex_usd_reo_t))
 
@@ -114,12 +136,21 @@ def add_plants(draft: Draft) -> None:
             continue
         scale = float(index.get(country, 1.0))
         n = _add_facility(
-            draft, existing, ramp, capacity_t_yr=float(plant.capacity_t_yr),
-            facility=plant.facility, site=plant.site, name=sites.at[plant.site, "name"],
-            stage=plant.stage, country=country,
-            smallest_t_yr=min(float(stage["size_min_t_yr"]), largest), largest_t_yr=largest,
-            capital_fixed_usd=float(stage["capex_fixed_usd"]) * scale, capital_slope_usd_t_yr=float(stage["capex_usd_t_yr"]) * scale,
-            annuity_share=_recovery_factor(rate, float(stage["life_years"])), fixed_opex_share=float(stage["fixed_opex_share"]),
+            draft,
+            existing,
+            ramp,
+            capacity_t_yr=float(plant.capacity_t_yr),
+            facility=plant.facility,
+            site=plant.site,
+            name=sites.at[plant.site, "name"],
+            stage=plant.stage,
+            country=country,
+            smallest_t_yr=min(float(stage["size_min_t_yr"]), largest),
+            largest_t_yr=largest,
+            capital_fixed_usd=float(stage["capex_fixed_usd"]) * scale,
+            capital_slope_usd_t_yr=float(stage["capex_usd_t_yr"]) * scale,
+            annuity_share=_recovery_factor(rate, float(stage["life_years"])),
+            fixed_opex_share=float(stage["fixed_opex_share"]),
             first_period=first,
         )
         _add_stage_processes(draft, n, plant.stage, float(stage["opex_usd_t"]))
@@ -151,9 +182,21 @@ def add_collections(draft: Draft) -> None:
         if not yearly.any():
             continue
         n = _add_facility(
-            draft, yearly, (1.0,), capacity_t_yr=yearly,
-            facility=f"{market}-collection-{grade}", site=market, name=str(sites.at[market, "name"]) + ": collection", stage="collection",
-            country=sites.at[market, "country"], smallest_t_yr=0.0, largest_t_yr=0.0, capital_fixed_usd=0.0,
-            capital_slope_usd_t_yr=0.0, annuity_share=0.0, fixed_opex_share=0.0, first_period=len(calendar.first),
+            draft,
+            yearly,
+            (1.0,),
+            capacity_t_yr=yearly,
+            facility=f"{market}-collection-{grade}",
+            site=market,
+            name=str(sites.at[market, "name"]) + ": collection",
+            stage="collection",
+            country=sites.at[market, "country"],
+            smallest_t_yr=0.0,
+            largest_t_yr=0.0,
+            capital_fixed_usd=0.0,
+            capital_slope_usd_t_yr=0.0,
+            annuity_share=0.0,
+            fixed_opex_share=0.0,
+            first_period=len(calendar.first),
         )
         draft.add_process(n, Process("collection", {}, {("scrap", str(grade)): 1.0}), 0.0)

@@ -67,7 +67,14 @@ def build_model(inst: Instance) -> tuple[Arrays, Variables]:
     return model.finish(), var
 
 
-def _where(model: Assembly, mask: npt.NDArray[np.bool_], *, cost: npt.ArrayLike = 0.0, upper: npt.ArrayLike = np.inf, integer: bool = False) -> Ints:
+def _where(
+    model: Assembly,
+    mask: npt.NDArray[np.bool_],
+    *,
+    cost: npt.ArrayLike = 0.0,
+    upper: npt.ArrayLike = np.inf,
+    integer: bool = False,
+) -> Ints:
     """Add one column for each true cell of a mask, -1 elsewhere."""
     ids = np.full(mask.shape, -1, dtype=np.int64)
     costs = np.broadcast_to(np.asarray(cost, dtype=float), mask.shape)[mask]
@@ -93,17 +100,32 @@ def add_variables(model: Assembly, inst: Instance) -> Variables:
     worth = inst.discount * KT / M_USD  # M USD per kt for each USD per t
     fac = inst.facilities
     may_open, live = _may_open(inst, periods), live_facilities(inst)
-    yearly = (fac["annuity_share"] + fac["fixed_opex_share"]).to_numpy(float)[:, None] * (inst.discount * inst.block_years)[None, :]
-    opened = _where(model, may_open, cost=fac["capital_fixed_usd"].to_numpy(float)[:, None] / M_USD * yearly, upper=1.0, integer=True)
+    yearly = (fac["annuity_share"] + fac["fixed_opex_share"]).to_numpy(float)[:, None] * (
+        inst.discount * inst.block_years
+    )[None, :]
+    opened = _where(
+        model,
+        may_open,
+        cost=fac["capital_fixed_usd"].to_numpy(float)[:, None] / M_USD * yearly,
+        upper=1.0,
+        integer=True,
+    )
     largest = fac["largest_t_yr"].to_numpy(float)[:, None] / KT
-    size = _where(model, may_open, cost=fac["capital_slope_usd_t_yr"].to_numpy(float)[:, None] * KT / M_USD * yearly, upper=largest)
+    size = _where(
+        model,
+        may_open,
+        cost=fac["capital_slope_usd_t_yr"].to_numpy(float)[:, None] * KT / M_USD * yearly,
+        upper=largest,
+    )
     owner = inst.processes["facility"].to_numpy(dtype=int)
     run = _where(model, live[owner], cost=inst.processes["opex_usd_t"].to_numpy(float)[:, None] * worth)
     lane_cost = inst.lanes[["freight_usd_t", "transit_usd_t", "surcharge_usd_t"]].to_numpy(float).sum(axis=1)
     flow = _where(model, inst.lane_open & _ends_live(inst, live), cost=lane_cost[:, None] * worth)
     chosen = _where(model, (flow >= 0) & inst.lane_whole[:, None], upper=1.0, integer=True)
     here = _balance_live(inst, live)
-    stock = _where(model, inst.may_stock[:, None] & here, cost=inst.storage_usd_t_yr[:, None] * (worth * inst.block_years))
+    stock = _where(
+        model, inst.may_stock[:, None] & here, cost=inst.storage_usd_t_yr[:, None] * (worth * inst.block_years)
+    )
     held = _where(model, (inst.may_hold[:, None] | inst.held_periods) & here)
     price = _byproduct_price(inst)
     sold = _where(model, inst.may_sell[:, None] & here & np.isfinite(price), cost=-np.nan_to_num(price) * worth)
@@ -116,10 +138,22 @@ def add_variables(model: Assembly, inst: Instance) -> Variables:
     stages = len(inst.country_shares)
     countries = fac["country"].nunique()
     return Variables(
-        opened=opened, size=size, run=run, flow=flow, chosen=chosen, stock=stock, held=held, sold=sold, unmet=unmet,
-        offtake_short=model.add_columns(len(inst.offtakes), cost=inst.rule_usd_t * worth[inst.offtakes["period"].to_numpy(dtype=int)]),
+        opened=opened,
+        size=size,
+        run=run,
+        flow=flow,
+        chosen=chosen,
+        stock=stock,
+        held=held,
+        sold=sold,
+        unmet=unmet,
+        offtake_short=model.add_columns(
+            len(inst.offtakes), cost=inst.rule_usd_t * worth[inst.offtakes["period"].to_numpy(dtype=int)]
+        ),
         share_over=model.add_columns((stages, countries, len(periods)), cost=inst.rule_usd_t * worth),
-        stock_short=model.add_columns(len(inst.stock_needs), cost=inst.rule_usd_t * worth[inst.stock_needs["period"].to_numpy(dtype=int)]),
+        stock_short=model.add_columns(
+            len(inst.stock_needs), cost=inst.rule_usd_t * worth[inst.stock_needs["period"].to_numpy(dtype=int)]
+        ),
     )
 
 
@@ -205,7 +239,9 @@ def add_demand(model: Assembly, inst: Instance, var: Variables) -> None:
     amount = np.zeros((len(inst.balances), len(inst.periods)))
     np.add.at(amount, wanted, inst.demand["demand_t"].to_numpy(float) / KT)
     rows = np.full(amount.shape, -1, dtype=np.int64)
-    rows[markets] = model.add_rows("demand", (len(markets), len(inst.periods)), lower=amount[markets], upper=amount[markets])
+    rows[markets] = model.add_rows(
+        "demand", (len(markets), len(inst.periods)), lower=amount[markets], upper=amount[markets]
+    )
     model.add_terms(rows[wanted], var.unmet, 1.0)
     into = rows[inst.lanes["head"].to_numpy(dtype=int)]
     model.add_terms(into[into >= 0], var.flow[into >= 0], 1.0)
@@ -216,7 +252,9 @@ def add_byproduct_markets(model: Assembly, inst: Instance, var: Variables) -> No
     commodity = inst.balances["commodity"].to_numpy()
     if not len(inst.byproducts):
         return
-    rows = model.add_rows("by-product market", len(inst.byproducts), upper=inst.byproducts["limit_t"].to_numpy(float) / KT)
+    rows = model.add_rows(
+        "by-product market", len(inst.byproducts), upper=inst.byproducts["limit_t"].to_numpy(float) / KT
+    )
     for row, product in zip(rows, rows_of(inst.byproducts), strict=True):
         model.add_terms(row, var.sold[commodity == product.commodity, int(product.period)], 1.0)
 
@@ -232,7 +270,11 @@ def add_reported_output(model: Assembly, inst: Instance, var: Variables) -> None
     commodity = inst.balances["commodity"].to_numpy()
     for limit in rows_of(inst.output_limits):
         row = model.add_rows("reported output limit", 1, upper=limit.output_t / KT)
-        made = (owner[inst.term_process] == limit.facility) & (commodity[inst.term_balance] == limit.commodity) & (inst.term_t_t > 0)
+        made = (
+            (owner[inst.term_process] == limit.facility)
+            & (commodity[inst.term_balance] == limit.commodity)
+            & (inst.term_t_t > 0)
+        )
         model.add_terms(row, var.run[inst.term_process[made], int(limit.period)], inst.term_t_t[made])
 
 
@@ -311,7 +353,11 @@ def add_whole_lanes(model: Assembly, inst: Instance, var: Variables) -> None:
     if not inst.lane_whole.any():
         return
     amount = np.zeros((len(inst.balances), len(inst.periods)))
-    np.add.at(amount, (inst.demand["balance"].to_numpy(dtype=int), inst.demand["period"].to_numpy(dtype=int)), inst.demand["demand_t"].to_numpy(float))
+    np.add.at(
+        amount,
+        (inst.demand["balance"].to_numpy(dtype=int), inst.demand["period"].to_numpy(dtype=int)),
+        inst.demand["demand_t"].to_numpy(float),
+    )
     lanes = np.flatnonzero(inst.lane_whole)
     rows = model.add_rows("whole lane", (len(lanes), len(inst.periods)), lower=0.0, upper=0.0)
     model.add_terms(rows, var.flow[lanes], 1.0)

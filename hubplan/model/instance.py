@@ -130,7 +130,10 @@ class Instance:
     counts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        faults = [Fault(f"instance, {name}", "holds NaN or infinity", "mend the table it is made from") for name in self._bad_numbers()]
+        faults = [
+            Fault(f"instance, {name}", "holds NaN or infinity", "mend the table it is made from")
+            for name in self._bad_numbers()
+        ]
         n, t, b = len(self.facilities), len(self.periods), len(self.balances)
         shapes = {
             "existing_t_yr": (self.existing_t_yr, (n, t)),
@@ -145,7 +148,9 @@ class Instance:
             if array.shape != shape:
                 faults.append(Fault(f"instance, {name}", f"has shape {array.shape}", f"give {shape}"))
         if (self.facilities["smallest_t_yr"] > self.facilities["largest_t_yr"]).any():
-            faults.append(Fault("instance, facilities", "smallest size above largest", "mend stages.csv or facilities.csv"))
+            faults.append(
+                Fault("instance, facilities", "smallest size above largest", "mend stages.csv or facilities.csv")
+            )
         if faults:
             raise DataError(faults, "the instance cannot be right")
 
@@ -156,7 +161,12 @@ class Instance:
             "term_t_t": self.term_t_t,
             "storage_usd_t_yr": self.storage_usd_t_yr,
         }
-        frames = {"facilities": self.facilities, "lanes": self.lanes, "demand": self.demand, "processes": self.processes}
+        frames = {
+            "facilities": self.facilities,
+            "lanes": self.lanes,
+            "demand": self.demand,
+            "processes": self.processes,
+        }
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         for name, frame in frames.items():
             numbers = frame.select_dtypes(include="number").to_numpy(dtype=float)

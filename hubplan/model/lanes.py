@@ -54,7 +54,9 @@ class LaneFinder:
         self.least = least
         self.offered = self.kept = 0
         table = routes.table
-        self._row = {key: i for i, key in enumerate(zip(table["origin"], table["destination"], table["ware"], strict=True))}
+        self._row = {
+            key: i for i, key in enumerate(zip(table["origin"], table["destination"], table["ware"], strict=True))
+        }
         self._generalised = table["generalised_usd_t"].to_numpy(float)
         self._columns = {name: table[name].to_list() for name in table.columns}
 

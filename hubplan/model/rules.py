@@ -18,14 +18,20 @@ def find_demand(draft: Draft) -> pd.DataFrame:
     table, calendar, rules = draft.tables.demand, draft.calendar, draft.scenario.demand
     rows = table[(table["set"] == rules.set) & ~table["market"].isin(list(draft.access.barred_sites))]
     if rows.empty:
-        fault = Fault("coalition", f"no market of demand set {rules.set} takes part", "add a member that buys, or exclude fewer")
+        fault = Fault(
+            "coalition", f"no market of demand set {rules.set} takes part", "add a member that buys, or exclude fewer"
+        )
         raise DataError([fault])
     found = []
     for t, block in enumerate(calendar.years):
         there = rows[rows["year"].isin(block)]
         missing = sorted(set(block) - set(there["year"]))
         if missing:
-            fault = Fault("horizon.years", f"demand set {rules.set} has no rows for {missing[0]}", "keep within the years of demand.csv")
+            fault = Fault(
+                "horizon.years",
+                f"demand set {rules.set} has no rows for {missing[0]}",
+                "keep within the years of demand.csv",
+            )
             raise DataError([fault])
         summed = there.groupby(["market", "product", "sector"], as_index=False, sort=True)["demand_t"].sum()
         found.append(summed.assign(period=t))
@@ -47,7 +53,9 @@ def find_byproducts(draft: Draft) -> pd.DataFrame:
         limit = dict(zip(limits["year"].astype(int), limits["limit_t_yr"].astype(float), strict=True))
         if not price:
             continue
-        for t, (amount, paid) in enumerate(zip(calendar.mean(limit) * calendar.block_years, calendar.mean(price), strict=True)):
+        for t, (amount, paid) in enumerate(
+            zip(calendar.mean(limit) * calendar.block_years, calendar.mean(price), strict=True)
+        ):
             rows.append({"commodity": commodity, "period": t, "limit_t": amount, "price_usd_t": paid})
     return pd.DataFrame(rows, columns=["commodity", "period", "limit_t", "price_usd_t"])
 
@@ -115,7 +123,11 @@ def find_locks(draft: Draft) -> pd.DataFrame:
         if lock.mine not in here or lock.destination_country in draft.access.excluded:
             continue
         shares = lock.share * calendar.mean(dict.fromkeys(range(int(lock.from_year), int(lock.to_year) + 1), 1.0))
-        rows += [{"mine": lock.mine, "country": lock.destination_country, "period": t, "share": s} for t, s in enumerate(shares) if s > 0]
+        rows += [
+            {"mine": lock.mine, "country": lock.destination_country, "period": t, "share": s}
+            for t, s in enumerate(shares)
+            if s > 0
+        ]
     return pd.DataFrame(rows, columns=["mine", "country", "period", "share"])
 
 
@@ -135,14 +147,19 @@ def find_yearly_needs(draft: Draft, demand: pd.DataFrame) -> pd.DataFrame:
         for t, years in enumerate(draft.calendar.block_years):
             need = float(asked.get((commodity, t), 0.0))
             if element in MAGNET_ELEMENTS:
-                need += sum(float(asked.get((f"magnet-{g}", t), 0.0)) * element_need_t_t(draft.chain, element, g) for g in GRADES)
+                need += sum(
+                    float(asked.get((f"magnet-{g}", t), 0.0)) * element_need_t_t(draft.chain, element, g)
+                    for g in GRADES
+                )
             rows.append({"commodity": commodity, "period": t, "yearly_t": need / years})
     return pd.DataFrame(rows, columns=["commodity", "period", "yearly_t"])
 
 
 def find_stock_needs(draft: Draft, needs: pd.DataFrame) -> pd.DataFrame:
     """Stockpile rules as tonnes at the end of each period."""
-    days = {name.removesuffix("-oxide") + "-oxide": value for name, value in draft.scenario.policy.stockpile_days.items()}
+    days = {
+        name.removesuffix("-oxide") + "-oxide": value for name, value in draft.scenario.policy.stockpile_days.items()
+    }
     unknown = sorted(set(days) - set(STOCKED))
     if unknown:
         found = f"{', '.join(unknown)} cannot be stocked"
@@ -153,11 +170,16 @@ def find_stock_needs(draft: Draft, needs: pd.DataFrame) -> pd.DataFrame:
 
 
 def find_offtakes(draft: Draft) -> pd.DataFrame:
+    """Contracts as tonnes to be taken in each period."""
     rows = []
     for deal in draft.scenario.policy.offtake:
         share = draft.calendar.mean(dict.fromkeys(range(deal.from_year, deal.to_year + 1), 1.0))
         amounts = share * draft.calendar.block_years * deal.t_yr
-        rows += [{"site": deal.site, "commodity": deal.commodity, "period": t, "amount_t": a} for t, a in enumerate(amounts) if a > 0]
+        rows += [
+            {"site": deal.site, "commodity": deal.commodity, "period": t, "amount_t": a}
+            for t, a in enumerate(amounts)
+            if a > 0
+        ]
     return pd.DataFrame(rows, columns=["site", "commodity", "period", "amount_t"])
 
 
@@ -167,7 +189,9 @@ def find_open_lanes(draft: Draft, lanes: pd.DataFrame) -> np.ndarray[tuple[int, 
     allowed = np.ones((len(lanes), len(draft.calendar.first)), dtype=bool)
     abroad = lanes["origin"].map(country).ne(lanes["destination"].map(country)).to_numpy(dtype=bool)
     for ban in draft.scenario.shock.export_ban:
-        hit = abroad & (lanes["origin"].map(country).eq(ban.country) & lanes["commodity"].isin(ban.commodities)).to_numpy(dtype=bool)
+        hit = abroad & (
+            lanes["origin"].map(country).eq(ban.country) & lanes["commodity"].isin(ban.commodities)
+        ).to_numpy(dtype=bool)
         last = ban.to_year if ban.to_year is not None else np.inf
         for t, block in enumerate(draft.calendar.years):
             if any(ban.from_year <= year <= last for year in block):
@@ -176,12 +200,17 @@ def find_open_lanes(draft: Draft, lanes: pd.DataFrame) -> np.ndarray[tuple[int, 
 
 
 def find_must_open(draft: Draft, row_of: dict[str, int]) -> list[int]:
+    """Rows of the facilities that have to be open at the end; a DataError names those that cannot be."""
     faults, rows = [], []
     for name in draft.scenario.policy.must_open:
         if name not in row_of or draft.facilities[row_of[name]]["first_period"] == len(draft.calendar.first):
-            why = draft.access.barred_facilities.get(name, "its lead time ends after the horizon, or it has no capacity figure")
+            why = draft.access.barred_facilities.get(
+                name, "its lead time ends after the horizon, or it has no capacity figure"
+            )
             why = "policy.max_hubs is 0" if draft.scenario.policy.max_hubs == 0 else why
-            faults.append(Fault("policy.must_open", f"'{name}' cannot be built: {why}", "remove it, or mend what bars it"))
+            faults.append(
+                Fault("policy.must_open", f"'{name}' cannot be built: {why}", "remove it, or mend what bars it")
+            )
         else:
             rows.append(row_of[name])
     if faults:

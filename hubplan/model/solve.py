@@ -65,7 +65,13 @@ class _Search:
 
 
 def solve(
-    inst: Instance, *, time_limit_s: float = 60.0, gap_share: float = 0.0, seed: int = 1, progress: Progress = _quiet, workers: int = 2
+    inst: Instance,
+    *,
+    time_limit_s: float = 60.0,
+    gap_share: float = 0.0,
+    seed: int = 1,
+    progress: Progress = _quiet,
+    workers: int = 2,
 ) -> Solution:
     """Find a plan and prove how good it is.
 
@@ -98,7 +104,10 @@ def solve(
     built = time.monotonic()
     search = _Search(progress, start, gap_share)
     binaries = int(arrays.integer.sum())
-    search.tell(f"model built: {len(arrays.cost):,} columns, {len(arrays.row_lower):,} rows, {arrays.matrix.nnz:,} terms, {binaries} binaries")
+    search.tell(
+        f"model built: {len(arrays.cost):,} columns, {len(arrays.row_lower):,} rows, "
+        f"{arrays.matrix.nnz:,} terms, {binaries} binaries"
+    )
     until = start + time_limit_s
     cancelled = False
     with Engine(arrays, workers=workers) as engine:
@@ -114,7 +123,15 @@ def solve(
             search.tell("cancelled; the best plan so far is kept")
     if search.values is None:
         _refuse(search, time_limit_s)
-    status = "optimal" if search.gap <= TOLERANCE_SHARE else "within_gap" if search.gap <= gap_share else "cancelled" if cancelled else "time_limit"
+    status = (
+        "optimal"
+        if search.gap <= TOLERANCE_SHARE
+        else "within_gap"
+        if search.gap <= gap_share
+        else "cancelled"
+        if cancelled
+        else "time_limit"
+    )
     seconds = {"model": built - start, "solve": time.monotonic() - built}
     return _read(inst, var, search, status, seconds)
 
@@ -122,12 +139,19 @@ def solve(
 def _refuse(search: _Search, time_limit_s: float) -> None:
     if np.isposinf(search.bound):
         found = "budget, number of hubs and facilities that must open cannot all hold"
-        raise NoPlanError([Fault("policy", found, "raise policy.budget_usd or policy.max_hubs, or shorten policy.must_open")], "no plan")
-    fault = Fault("solver.time_limit_s", f"{time_limit_s:g} s passed without a plan", "give more time, or fewer periods")
+        raise NoPlanError(
+            [Fault("policy", found, "raise policy.budget_usd or policy.max_hubs, or shorten policy.must_open")],
+            "no plan",
+        )
+    fault = Fault(
+        "solver.time_limit_s", f"{time_limit_s:g} s passed without a plan", "give more time, or fewer periods"
+    )
     raise NoPlanError([fault], "no plan in time", timed_out=True)
 
 
-def _search_exactly(engine: Engine, search: _Search, *, until: float, gap_share: float, seed: int, binaries: int) -> None:
+def _search_exactly(
+    engine: Engine, search: _Search, *, until: float, gap_share: float, seed: int, binaries: int
+) -> None:
     """Branch and bound; the relaxation runs beside it, so that a bound is there early."""
     left = max(0.0, until - time.monotonic())
     if binaries:
@@ -147,7 +171,7 @@ def _search_exactly(engine: Engine, search: _Search, *, until: float, gap_share:
 def _search_by_rounding(
     engine: Engine, search: _Search, arrays: Arrays, inst: Instance, var: Variables, *, until: float, seed: int
 ) -> None:
-    """Relaxation, threshold rounding, neighbourhoods of the best plan, then branch and bound on the whole with what time is left."""
+    """Relaxation, threshold rounding, neighbourhoods of the best plan, and branch and bound with what time is left."""
     engine.submit(Job(label="relaxation", relaxed=True, time_limit_s=max(0.0, until - time.monotonic()), seed=seed))
     relaxed: Floats | None = None
     for _, job, answer in engine.answers(until=until):
@@ -163,7 +187,9 @@ def _search_by_rounding(
         _search_neighbourhoods(engine, search, arrays, inst, var, relaxed, until=until, seed=seed)
     if not search.done and (left := until - time.monotonic()) > 2.0:
         best = None if search.values is None else np.round(search.values[np.flatnonzero(arrays.integer)])
-        engine.submit(Job(label="branch and bound", hint=best, time_limit_s=left, gap_share=search.gap_share, seed=seed))
+        engine.submit(
+            Job(label="branch and bound", hint=best, time_limit_s=left, gap_share=search.gap_share, seed=seed)
+        )
         for _, job, answer in engine.answers(until=until + 5.0):
             search.bound = max(search.bound, answer.bound)
             search.offer(job.label, answer)
@@ -194,7 +220,9 @@ def _roundings(inst: Instance, var: Variables, arrays: Arrays, relaxed: Floats) 
     return patterns
 
 
-def _solve_patterns(engine: Engine, search: _Search, patterns: Mapping[str, Floats], *, until: float, seed: int) -> None:
+def _solve_patterns(
+    engine: Engine, search: _Search, patterns: Mapping[str, Floats], *, until: float, seed: int
+) -> None:
     """Solve the linear program of each pattern until one is good enough.
 
     Answers count in the patterns' order, whichever process is first, so that the same instance gives the same plan.
@@ -211,22 +239,46 @@ def _solve_patterns(engine: Engine, search: _Search, patterns: Mapping[str, Floa
         if search.done:
             engine.stop()
             return
-    for job, answer in (waiting[number] for number in sorted(waiting)):  # left when time is up before an earlier pattern came
+    for job, answer in (
+        waiting[number] for number in sorted(waiting)
+    ):  # left when time is up before an earlier pattern came
         search.offer(job.label, answer)
 
 
 def _search_neighbourhoods(
-    engine: Engine, search: _Search, arrays: Arrays, inst: Instance, var: Variables, relaxed: Floats, *, until: float, seed: int
+    engine: Engine,
+    search: _Search,
+    arrays: Arrays,
+    inst: Instance,
+    var: Variables,
+    relaxed: Floats,
+    *,
+    until: float,
+    seed: int,
 ) -> None:
     """Free the binaries of a few stages at a time, those that the relaxation leaves undecided first, and solve exactly."""
     integer = np.flatnonzero(arrays.integer)
     stage_of = np.full(len(arrays.cost), "", dtype=object)
     exists = var.opened >= 0
-    stage_of[var.opened[exists]] = np.broadcast_to(inst.facilities["stage"].to_numpy(dtype=object)[:, None], exists.shape)[exists]
-    stages = [stage for stage in ("mine", "crack_leach", "separation_light", "separation_heavy", "metal", "alloy", "magnet", "recycling")]
+    stage_of[var.opened[exists]] = np.broadcast_to(
+        inst.facilities["stage"].to_numpy(dtype=object)[:, None], exists.shape
+    )[exists]
+    stages = [
+        "mine",
+        "crack_leach",
+        "separation_light",
+        "separation_heavy",
+        "metal",
+        "alloy",
+        "magnet",
+        "recycling",
+    ]
     undecided = (relaxed[integer] > 1e-6) & (relaxed[integer] < 1 - 1e-6)
     groups: list[tuple[str, npt.NDArray[np.bool_]]] = [("undecided facilities", undecided)]
-    groups += [(f"{a} and {b}", np.isin(stage_of[integer], (a, b))) for a, b in zip(stages, [*stages[1:], stages[0]], strict=True)]
+    groups += [
+        (f"{a} and {b}", np.isin(stage_of[integer], (a, b)))
+        for a, b in zip(stages, [*stages[1:], stages[0]], strict=True)
+    ]
     for label, free in groups:
         left = until - time.monotonic()
         if search.done or left < 2.0:
@@ -235,7 +287,16 @@ def _search_neighbourhoods(
         best = np.round(search.values[integer])
         pattern = np.where(free, np.nan, best)
         share = max(search.gap_share / 4, 1e-5)
-        engine.submit(Job(label=f"neighbourhood: {label}", fixed=pattern, hint=best, time_limit_s=min(left, 15.0), gap_share=share, seed=seed))
+        engine.submit(
+            Job(
+                label=f"neighbourhood: {label}",
+                fixed=pattern,
+                hint=best,
+                time_limit_s=min(left, 15.0),
+                gap_share=share,
+                seed=seed,
+            )
+        )
         for _, job, answer in engine.answers(until=until):
             search.offer(job.label, answer)
 
@@ -250,9 +311,20 @@ def _read(inst: Instance, var: Variables, search: _Search, status: str, seconds:
 
     exists = var.opened >= 0
     return Solution(
-        status=status, cost_usd=search.cost * M_USD, bound_usd=min(search.bound, search.cost) * M_USD,
-        opened=exists & (np.where(exists, values[var.opened], 0.0) > 0.5), size_t_yr=take(var.size), run_t=take(var.run),
-        flow_t=take(var.flow), stock_t=take(var.stock), held_t=take(var.held), sold_t=take(var.sold), unmet_t=take(var.unmet),
-        offtake_short_t=take(var.offtake_short), share_over_t=take(var.share_over), stock_short_t=take(var.stock_short),
-        seconds=seconds, solver=f"MathOpt HiGHS, OR-Tools {version('ortools')}",
+        status=status,
+        cost_usd=search.cost * M_USD,
+        bound_usd=min(search.bound, search.cost) * M_USD,
+        opened=exists & (np.where(exists, values[var.opened], 0.0) > 0.5),
+        size_t_yr=take(var.size),
+        run_t=take(var.run),
+        flow_t=take(var.flow),
+        stock_t=take(var.stock),
+        held_t=take(var.held),
+        sold_t=take(var.sold),
+        unmet_t=take(var.unmet),
+        offtake_short_t=take(var.offtake_short),
+        share_over_t=take(var.share_over),
+        stock_short_t=take(var.stock_short),
+        seconds=seconds,
+        solver=f"MathOpt HiGHS, OR-Tools {version('ortools')}",
     )

@@ -23,14 +23,27 @@ def _add_lane(draft: Draft, finder: LaneFinder, commodity: str, pair: Pair) -> N
     tag, gross_t_t = sender.tag, _gross(draft, commodity, sender.tag)
     tail, head = draft.balance(commodity, tag, sender.place), draft.balance(commodity, tag, taker.place)
     lane: dict[str, Any] = {
-        "tail": tail, "head": head, "commodity": commodity, "tag": tag, "origin": sender.site, "destination": taker.site,
-        "route": ON_SITE, "freight_usd_t": 0.0, "transit_usd_t": 0.0, "surcharge_usd_t": 0.0,
+        "tail": tail,
+        "head": head,
+        "commodity": commodity,
+        "tag": tag,
+        "origin": sender.site,
+        "destination": taker.site,
+        "route": ON_SITE,
+        "freight_usd_t": 0.0,
+        "transit_usd_t": 0.0,
+        "surcharge_usd_t": 0.0,
     }
     if row >= 0:
         route = finder.route(row)
         lane["route"] = route["route"]
         lane["freight_usd_t"] = float(route["usd_t"]) * gross_t_t + _class7_usd_t(draft, commodity, tag) * gross_t_t
-        lane["transit_usd_t"] = float(route["hours"]) / HOURS_YEAR * draft.parameters["capital_cost_share"] * float(draft.commodities[commodity]["value_usd_t"])
+        lane["transit_usd_t"] = (
+            float(route["hours"])
+            / HOURS_YEAR
+            * draft.parameters["capital_cost_share"]
+            * float(draft.commodities[commodity]["value_usd_t"])
+        )
         lane["surcharge_usd_t"] = _surcharge_usd_t(draft, route) * gross_t_t
     draft.lanes.append(lane)
 
@@ -68,7 +81,9 @@ def add_upstream(draft: Draft, finder: LaneFinder) -> None:
     locked: dict[str, set[str]] = {}
     for lock in rows_of(draft.tables.locks):
         locked.setdefault(lock.mine, set()).add(lock.destination_country)
-    cracks, lights, heavies = (ends_of(draft, stage) for stage in ("crack_leach", "separation_light", "separation_heavy"))
+    cracks, lights, heavies = (
+        ends_of(draft, stage) for stage in ("crack_leach", "separation_light", "separation_heavy")
+    )
     sources = [replace(end, tag=end.place) for end in ends_of(draft, "mine")]
 
     def takes_feed(sender: End, taker: End) -> bool:
@@ -78,7 +93,9 @@ def add_upstream(draft: Draft, finder: LaneFinder) -> None:
     def add(commodity: str, pairs: list[Pair]) -> list[End]:
         for pair in pairs:
             _add_lane(draft, finder, commodity, pair)
-        return sorted({replace(taker, tag=sender.tag) for sender, taker, _ in pairs}, key=lambda end: (end.tag, end.place))
+        return sorted(
+            {replace(taker, tag=sender.tag) for sender, taker, _ in pairs}, key=lambda end: (end.tag, end.place)
+        )
 
     def sold_ahead(sender: End, taker: End) -> bool:
         return takes_feed(sender, taker) and country[taker.place] in locked.get(sender.tag, set())
@@ -86,14 +103,18 @@ def add_upstream(draft: Draft, finder: LaneFinder) -> None:
     def find(senders: list[End], takers: list[End]) -> list[Pair]:
         """The nearest plants, and the nearest in countries that the mine's output is sold ahead to."""
         near = finder.find(senders, takers, "bulk", keep=KEEP_UPSTREAM, fits=takes_feed)
-        bound = finder.find([end for end in senders if end.tag in locked], takers, "bulk", keep=KEEP_HEAVY, fits=sold_ahead)
+        bound = finder.find(
+            [end for end in senders if end.tag in locked], takers, "bulk", keep=KEEP_HEAVY, fits=sold_ahead
+        )
         return list(dict.fromkeys([*near, *bound]))
 
     ore = [end for end in sources if mines[end.tag]["product"] == "concentrate"]
     clay = [end for end in sources if mines[end.tag]["product"] == "carbonate"]
     cracked = add("concentrate", find(ore, cracks))
     for end in cracked:
-        draft.add_process(row_of[end.place], crack_process(draft.chain, end.tag, str(mines[end.tag]["feed"])), opex["crack_leach"])
+        draft.add_process(
+            row_of[end.place], crack_process(draft.chain, end.tag, str(mines[end.tag]["feed"])), opex["crack_leach"]
+        )
     separated = add("carbonate", find([*cracked, *clay], lights))
     for end in separated:
         draft.add_process(row_of[end.place], light_process(draft.chain, end.tag), opex["separation_light"])
@@ -105,7 +126,8 @@ def add_upstream(draft: Draft, finder: LaneFinder) -> None:
 def add_downstream(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> None:
     """Separated oxides, metals, alloys, magnets, swarf and scrap."""
     lights, heavies, metals, alloys, magnets, recyclers = (
-        ends_of(draft, stage) for stage in ("separation_light", "separation_heavy", "metal", "alloy", "magnet", "recycling")
+        ends_of(draft, stage)
+        for stage in ("separation_light", "separation_heavy", "metal", "alloy", "magnet", "recycling")
     )
     steps: list[tuple[str, list[End], list[End]]] = [("ndpr-oxide", [*lights, *recyclers], metals)]
     steps += [(f"{element}-oxide", [*heavies, *recyclers], metals) for element in ("dy", "tb")]
@@ -113,7 +135,9 @@ def add_downstream(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> No
     steps += [(f"alloy-{grade}", alloys, magnets) for grade in GRADES]
     steps += [(f"swarf-{grade}", magnets, recyclers) for grade in GRADES]
     for grade in GRADES:
-        collections = [replace(end, tag=grade) for end in ends_of(draft, "collection") if end.place.endswith(f"-{grade}")]
+        collections = [
+            replace(end, tag=grade) for end in ends_of(draft, "collection") if end.place.endswith(f"-{grade}")
+        ]
         steps.append(("scrap", collections, recyclers))
     source = {**{f"magnet-{grade}": magnets for grade in GRADES}, "ndpr-oxide": lights, "lace-oxide": lights}
     for product, rows in demand.groupby("product", sort=True):

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
-from hubplan.network.ports import ON_DOCK_KM, Access, can_transfer, find_railheads
 from hubplan.network.chokepoints import read_zones, tag_lines
 from hubplan.network.land import Bools, Floats, Ints, Lines
+from hubplan.network.ports import ON_DOCK_KM, Access, can_transfer, find_railheads
 from hubplan.network.sea import SeaNetwork
 
 CANALS = {"suez": "suez_toll_usd_t", "panama-canal": "panama_toll_usd_t"}

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
+from hubplan.network.arcs import ArcBlock, LandAccess, access_arcs, line_arcs, meeting_arcs, read_costs, sea_arcs
+from hubplan.network.land import Bools, Floats, Ints, Lines, read_lines
 from hubplan.network.ports import (
     PORT_RAIL_KM,
     PORT_ROAD_KM,
@@ -23,8 +25,6 @@ from hubplan.network.ports import (
     nearest_port,
     split_gauges,
 )
-from hubplan.network.arcs import ArcBlock, LandAccess, access_arcs, line_arcs, meeting_arcs, read_costs, sea_arcs
-from hubplan.network.land import Bools, Floats, Ints, Lines, read_lines
 from hubplan.network.sea import SeaNetwork, read_sea
 
 MODES = ("rail", "road", "sea", "transfer", "port", "access")

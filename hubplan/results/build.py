@@ -27,7 +27,13 @@ COLLECTION = "collection"
 
 
 def build_plan(
-    inst: Instance, solution: Solution, *, tables: Tables, routes: Routes, scenario: Scenario, access: Access,
+    inst: Instance,
+    solution: Solution,
+    *,
+    tables: Tables,
+    routes: Routes,
+    scenario: Scenario,
+    access: Access,
     seconds: Mapping[str, float] | None = None,
 ) -> Plan:
     """Write a solution as tables.
@@ -51,16 +57,35 @@ def build_plan(
     sites = tables.sites.loc[tables.sites["site"].isin(named), ["site", "name", "kind", "country", "lon", "lat"]]
     periods = pd.DataFrame({"period": inst.periods, "years": inst.block_years.astype(int), "discount": inst.discount})
     return Plan(
-        scenario=scenario, access=access, status=solution.status, objective_usd=solution.cost_usd, bound_usd=solution.bound_usd,
-        gap_share=solution.gap_share, seconds={**(seconds or {}), **solution.seconds}, inputs=dict(tables.hashes), solver=solution.solver,
-        counts=dict(inst.counts), periods=as_table("periods", periods), sites=as_table("sites", sites), hubs=hubs,
-        processes=_processes(inst, solution), flows=flows, surplus=_surplus(inst, solution), stocks=_stocks(inst, solution),
-        demand=_demand(inst, solution), costs=costs, violations=_violations(inst, solution), legs=legs, routes=routes.lines(used),
+        scenario=scenario,
+        access=access,
+        status=solution.status,
+        objective_usd=solution.cost_usd,
+        bound_usd=solution.bound_usd,
+        gap_share=solution.gap_share,
+        seconds={**(seconds or {}), **solution.seconds},
+        inputs=dict(tables.hashes),
+        solver=solution.solver,
+        counts=dict(inst.counts),
+        periods=as_table("periods", periods),
+        sites=as_table("sites", sites),
+        hubs=hubs,
+        processes=_processes(inst, solution),
+        flows=flows,
+        surplus=_surplus(inst, solution),
+        stocks=_stocks(inst, solution),
+        demand=_demand(inst, solution),
+        costs=costs,
+        violations=_violations(inst, solution),
+        legs=legs,
+        routes=routes.lines(used),
         exposure=build_exposure(flows, legs, value, tables=tables),
     )
 
 
-def _long(values: Floats, inst: Instance, *, above: float = SMALLEST_T) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
+def _long(
+    values: Floats, inst: Instance, *, above: float = SMALLEST_T
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
     """Rows, periods and amounts of the cells that are more than rounding."""
     rows, at = np.nonzero(np.abs(values) > above)
     return rows, at, values[rows, at]
@@ -72,10 +97,17 @@ def _flows(inst: Instance, solution: Solution) -> pd.DataFrame:
     place = inst.balances["place"].to_numpy()
     table = pd.DataFrame(
         {
-            "period": np.array(inst.periods)[at], "commodity": lanes["commodity"], "mine": lanes["tag"], "origin": lanes["origin"],
-            "destination": lanes["destination"], "origin_facility": place[lanes["tail"].to_numpy(dtype=int)],
-            "destination_facility": place[lanes["head"].to_numpy(dtype=int)], "route": lanes["route"], "flow_t": amount,
-            "freight_usd": amount * lanes["freight_usd_t"].to_numpy(float), "transit_usd": amount * lanes["transit_usd_t"].to_numpy(float),
+            "period": np.array(inst.periods)[at],
+            "commodity": lanes["commodity"],
+            "mine": lanes["tag"],
+            "origin": lanes["origin"],
+            "destination": lanes["destination"],
+            "origin_facility": place[lanes["tail"].to_numpy(dtype=int)],
+            "destination_facility": place[lanes["head"].to_numpy(dtype=int)],
+            "route": lanes["route"],
+            "flow_t": amount,
+            "freight_usd": amount * lanes["freight_usd_t"].to_numpy(float),
+            "transit_usd": amount * lanes["transit_usd_t"].to_numpy(float),
             "surcharge_usd": amount * lanes["surcharge_usd_t"].to_numpy(float),
         }
     )
@@ -93,19 +125,29 @@ def _installed(inst: Instance, solution: Solution) -> tuple[Floats, Floats, Floa
 def _use(inst: Instance, solution: Solution) -> Floats:
     """Throughput in capacity units; shape (N, T)."""
     total = np.zeros(inst.existing_t_yr.shape)
-    np.add.at(total, inst.processes["facility"].to_numpy(dtype=int), solution.run_t * inst.processes["capacity_use"].to_numpy(float)[:, None])
+    np.add.at(
+        total,
+        inst.processes["facility"].to_numpy(dtype=int),
+        solution.run_t * inst.processes["capacity_use"].to_numpy(float)[:, None],
+    )
     return total
 
 
 def _variable_opex(inst: Instance, solution: Solution) -> Floats:
     total = np.zeros(inst.existing_t_yr.shape)
-    np.add.at(total, inst.processes["facility"].to_numpy(dtype=int), solution.run_t * inst.processes["opex_usd_t"].to_numpy(float)[:, None])
+    np.add.at(
+        total,
+        inst.processes["facility"].to_numpy(dtype=int),
+        solution.run_t * inst.processes["opex_usd_t"].to_numpy(float)[:, None],
+    )
     return total
 
 
 def _capital(inst: Instance, solution: Solution) -> Floats:
     """Overnight capital standing by t, USD; shape (N, T)."""
-    fixed, slope = (inst.facilities[name].to_numpy(float)[:, None] for name in ("capital_fixed_usd", "capital_slope_usd_t_yr"))
+    fixed, slope = (
+        inst.facilities[name].to_numpy(float)[:, None] for name in ("capital_fixed_usd", "capital_slope_usd_t_yr")
+    )
     return np.asarray(fixed * solution.opened + slope * solution.size_t_yr)
 
 
@@ -116,15 +158,24 @@ def _hubs(inst: Instance, solution: Solution, tables: Tables) -> pd.DataFrame:
     fixed = capital * inst.facilities["fixed_opex_share"].to_numpy(float)[:, None] * inst.block_years
     opex = _variable_opex(inst, solution) + fixed
     capex = np.diff(capital, axis=1, prepend=0.0)
-    shown = (inst.facilities["stage"] != COLLECTION).to_numpy()[:, None] & ((use > SMALLEST_T) | (solution.size_t_yr > SMALLEST_T))
+    shown = (inst.facilities["stage"] != COLLECTION).to_numpy()[:, None] & (
+        (use > SMALLEST_T) | (solution.size_t_yr > SMALLEST_T)
+    )
     rows, at = np.nonzero(shown)
     fac = inst.facilities.iloc[rows].reset_index(drop=True)
     places = tables.sites.set_index("site")
     cell = (rows, at)
     table = fac[["facility", "site", "name", "stage", "country"]].assign(
-        lon=places["lon"].reindex(fac["site"]).to_numpy(float), lat=places["lat"].reindex(fac["site"]).to_numpy(float),
-        period=np.array(inst.periods)[at], built_t_yr=built[cell], capacity_t_yr=standing[cell], usable_t_yr=usable[cell],
-        throughput_t=use[cell], capex_usd=capex[cell], opex_usd=opex[cell], is_new=solution.size_t_yr[cell] > SMALLEST_T,
+        lon=places["lon"].reindex(fac["site"]).to_numpy(float),
+        lat=places["lat"].reindex(fac["site"]).to_numpy(float),
+        period=np.array(inst.periods)[at],
+        built_t_yr=built[cell],
+        capacity_t_yr=standing[cell],
+        usable_t_yr=usable[cell],
+        throughput_t=use[cell],
+        capex_usd=capex[cell],
+        opex_usd=opex[cell],
+        is_new=solution.size_t_yr[cell] > SMALLEST_T,
     )
     return as_table("hubs", table)
 
@@ -133,7 +184,12 @@ def _processes(inst: Instance, solution: Solution) -> pd.DataFrame:
     rows, at, amount = _long(solution.run_t, inst)
     facility = inst.facilities["facility"].to_numpy()[inst.processes["facility"].to_numpy(dtype=int)[rows]]
     table = pd.DataFrame(
-        {"period": np.array(inst.periods)[at], "facility": facility, "process": inst.processes["process"].to_numpy()[rows], "input_t": amount}
+        {
+            "period": np.array(inst.periods)[at],
+            "facility": facility,
+            "process": inst.processes["process"].to_numpy()[rows],
+            "input_t": amount,
+        }
     )
     return as_table("processes", table)
 
@@ -152,8 +208,13 @@ def _surplus(inst: Instance, solution: Solution) -> pd.DataFrame:
     paid = np.array([prices.get((c, t), 0.0) for c, t in zip(balances["commodity"], at, strict=True)])
     table = pd.DataFrame(
         {
-            "period": np.array(inst.periods)[at], "facility": balances["place"], "site": balances["place"].map(site),
-            "commodity": balances["commodity"], "mine": balances["tag"], "held_t": solution.held_t[rows, at], "sold_t": sold,
+            "period": np.array(inst.periods)[at],
+            "facility": balances["place"],
+            "site": balances["place"].map(site),
+            "commodity": balances["commodity"],
+            "mine": balances["tag"],
+            "held_t": solution.held_t[rows, at],
+            "sold_t": sold,
             "revenue_usd": sold * paid,
         }
     )
@@ -164,7 +225,9 @@ def _stocks(inst: Instance, solution: Solution) -> pd.DataFrame:
     """Stocks of a site's plants together."""
     site = dict(zip(inst.facilities["facility"], inst.facilities["site"], strict=True))
     keys = inst.balances.assign(site=inst.balances["place"].map(site))
-    closing = pd.DataFrame(solution.stock_t, columns=list(inst.periods)).assign(site=keys["site"], commodity=keys["commodity"])
+    closing = pd.DataFrame(solution.stock_t, columns=list(inst.periods)).assign(
+        site=keys["site"], commodity=keys["commodity"]
+    )
     closing = closing[inst.may_stock].groupby(["site", "commodity"], sort=True).sum()
     closing = closing[(closing > SMALLEST_T).any(axis=1)]
     rows = []
@@ -174,8 +237,13 @@ def _stocks(inst: Instance, solution: Solution) -> pd.DataFrame:
         for period, amount in values.items():
             rows.append(
                 {
-                    "site": place, "commodity": commodity, "period": period, "opening_t": opening, "added_t": max(0.0, amount - opening),
-                    "drawn_t": max(0.0, opening - amount), "closing_t": amount,
+                    "site": place,
+                    "commodity": commodity,
+                    "period": period,
+                    "opening_t": opening,
+                    "added_t": max(0.0, amount - opening),
+                    "drawn_t": max(0.0, opening - amount),
+                    "closing_t": amount,
                 }
             )
             opening = float(amount)
@@ -187,7 +255,9 @@ def _days(stocks: pd.DataFrame, inst: Instance) -> Floats:
     """Days that a stock lasts against the yearly need of the demand in view; NaN where no need is known."""
     yearly = {(row.commodity, inst.periods[int(row.period)]): row.yearly_t for row in rows_of(inst.yearly_needs)}
     found = [
-        row.closing_t / yearly[row.commodity, row.period] * 365 if yearly.get((row.commodity, row.period), 0.0) > 0 else np.nan
+        row.closing_t / yearly[row.commodity, row.period] * 365
+        if yearly.get((row.commodity, row.period), 0.0) > 0
+        else np.nan
         for row in rows_of(stocks)
     ]
     return np.array(found, dtype=float)
@@ -197,7 +267,10 @@ def _demand(inst: Instance, solution: Solution) -> pd.DataFrame:
     unmet = np.where(solution.unmet_t > SMALLEST_T, solution.unmet_t, 0.0)
     asked = inst.demand["demand_t"].to_numpy(float)
     table = inst.demand[["market", "product", "sector"]].assign(
-        period=np.array(inst.periods)[inst.demand["period"].to_numpy(dtype=int)], demand_t=asked, served_t=asked - unmet, unmet_t=unmet,
+        period=np.array(inst.periods)[inst.demand["period"].to_numpy(dtype=int)],
+        demand_t=asked,
+        served_t=asked - unmet,
+        unmet_t=unmet,
         penalty_usd=unmet * inst.demand["unmet_usd_t"].to_numpy(float),
     )
     return as_table("demand", table)
@@ -208,14 +281,21 @@ def _costs(inst: Instance, solution: Solution, flows: pd.DataFrame) -> pd.DataFr
     capital = _capital(inst, solution) * inst.block_years
     opex = _variable_opex(inst, solution)
     mines = (inst.facilities["stage"] == "mine").to_numpy()
-    lanes = {name: (solution.flow_t * inst.lanes[name].to_numpy(float)[:, None]).sum(axis=0) for name in ("freight_usd_t", "transit_usd_t", "surcharge_usd_t")}
+    lanes = {
+        name: (solution.flow_t * inst.lanes[name].to_numpy(float)[:, None]).sum(axis=0)
+        for name in ("freight_usd_t", "transit_usd_t", "surcharge_usd_t")
+    }
     at = inst.demand["period"].to_numpy(dtype=int)
-    unmet: Floats = np.bincount(at, solution.unmet_t * inst.demand["unmet_usd_t"].to_numpy(float), minlength=len(inst.periods)).astype(float)
+    unmet: Floats = np.bincount(
+        at, solution.unmet_t * inst.demand["unmet_usd_t"].to_numpy(float), minlength=len(inst.periods)
+    ).astype(float)
     price = np.zeros(solution.sold_t.shape)
     commodity = inst.balances["commodity"].to_numpy()
     for row in rows_of(inst.byproducts):
         price[commodity == row.commodity, int(row.period)] = row.price_usd_t
-    broken: Floats = solution.share_over_t.sum(axis=(0, 1)) if solution.share_over_t.size else np.zeros(len(inst.periods))
+    broken: Floats = (
+        solution.share_over_t.sum(axis=(0, 1)) if solution.share_over_t.size else np.zeros(len(inst.periods))
+    )
     for frame, short in ((inst.offtakes, solution.offtake_short_t), (inst.stock_needs, solution.stock_short_t)):
         broken = broken + np.bincount(frame["period"].to_numpy(dtype=int), short, minlength=len(inst.periods))
     lines: dict[str, Floats] = {
@@ -232,7 +312,12 @@ def _costs(inst: Instance, solution: Solution, flows: pd.DataFrame) -> pd.DataFr
         "rule_violations": broken * inst.rule_usd_t,
     }
     rows = [
-        {"line": line, "period": period, "cost_usd": float(cost[t]), "discounted_usd": float(cost[t] * inst.discount[t])}
+        {
+            "line": line,
+            "period": period,
+            "cost_usd": float(cost[t]),
+            "discounted_usd": float(cost[t] * inst.discount[t]),
+        }
         for line, cost in lines.items()
         for t, period in enumerate(inst.periods)
     ]
@@ -244,7 +329,14 @@ def _violations(inst: Instance, solution: Solution) -> pd.DataFrame:
 
     def add(rule: str, name: str, t: int, amount: float) -> None:
         if amount > SMALLEST_T:
-            row = {"rule": rule, "id": name, "period": inst.periods[t], "amount": amount, "unit": "t", "penalty_usd": amount * inst.rule_usd_t}
+            row = {
+                "rule": rule,
+                "id": name,
+                "period": inst.periods[t],
+                "amount": amount,
+                "unit": "t",
+                "penalty_usd": amount * inst.rule_usd_t,
+            }
             rows.append(row)
 
     for deal, short in zip(rows_of(inst.offtakes), solution.offtake_short_t, strict=True):

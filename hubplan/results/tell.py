@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -21,8 +20,14 @@ def tell_comparison(found: Comparison) -> str:
     """Say in words what changed from plan A to plan B, and why."""
     change = found.objective_change_usd / 1e6
     sure = "" if found.certain else " (not proven: the two plans' gaps overlap)"
-    lines = [f"{found.name_b} costs {change:+,.1f} M USD against {found.name_a}, discounted{sure}", "", "What was asked differently:"]
-    lines += [f"  {row.key}: {row.a or 'nothing'} -> {row.b or 'nothing'}" for row in rows_of(found.reasons)] or ["  nothing"]
+    lines = [
+        f"{found.name_b} costs {change:+,.1f} M USD against {found.name_a}, discounted{sure}",
+        "",
+        "What was asked differently:",
+    ]
+    lines += [f"  {row.key}: {row.a or 'nothing'} -> {row.b or 'nothing'}" for row in rows_of(found.reasons)] or [
+        "  nothing"
+    ]
     lines += ["", "Costs that changed, M USD:"]
     changed = found.costs[found.costs["change_usd"].abs() >= 5e4]
     lines += [f"  {row.line:20} {row.change_usd / 1e6:+12,.1f}" for row in rows_of(changed)] or ["  none"]
@@ -33,7 +38,8 @@ def tell_comparison(found: Comparison) -> str:
     served = found.demand[found.demand["served_change_share"].abs() >= 0.0005]
     lines += ["", "Demand served over the horizon:"]
     lines += [
-        f"  {row.product}, {row.sector}: {row.served_a_share:.1%} -> {row.served_b_share:.1%}" for row in rows_of(served)
+        f"  {row.product}, {row.sector}: {row.served_a_share:.1%} -> {row.served_b_share:.1%}"
+        for row in rows_of(served)
     ] or ["  unchanged"]
     lines += ["", f"{len(found.routes)} flows moved to another route, began or ended"]
     return "\n".join(lines)
@@ -59,5 +65,5 @@ def write_comparison(found: Comparison, folder: Path | str) -> Path:
             safe = frame.map(lambda cell: guard_text(cell) if isinstance(cell, str) else cell)
             safe.to_csv(made / f"{name}.csv", index=False)
         (made / "comparison.txt").write_text(tell_comparison(found) + "\n", encoding="utf-8")
-        os.replace(made, target)
+        made.replace(target)
     return target

@@ -13,9 +13,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from hubplan.errors import DataError
-from hubplan.network.ports import split_gauges
 from hubplan.network.land import Lines, great_circle_km, part_length_km, read_lines
 from hubplan.network.landing import cut_at, find_landings
+from hubplan.network.ports import split_gauges
 
 GEODATA = Path(__file__).resolve().parents[2] / "geodata"
 OSM = GEODATA / "network" / "osm"
