@@ -70,7 +70,8 @@ def main() -> None:
     os.nice(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
     previewer = Previewer()
     for line in sys.stdin:
-        print(json.dumps(previewer.answer(json.loads(line))), flush=True)
+        sys.stdout.write(json.dumps(previewer.answer(json.loads(line))) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ class _Helper:
             self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
-            print(question, file=self._process.stdin, flush=True)
+            self._process.stdin.write(question + "\n")
+            self._process.stdin.flush()
             line = self._process.stdout.readline()
         except OSError:
             line = ""
