@@ -11,9 +11,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
@@ -128,16 +130,39 @@ def work(descriptor: int) -> None:
     """Main loop of a child: the model, then jobs in and answers out; the parent decides about interrupts."""
     pipe = Connection(descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    arrays = pipe.recv()
+    arrays: Arrays | None = None
     while True:
         try:
-            job = pipe.recv()
-        except EOFError:
+            received = pipe.recv()
+        except (EOFError, ConnectionError):
             return
+        if arrays is None:
+            arrays = received
+            continue
+        job = received
         try:
             pipe.send(_solve(arrays, job))
         except Exception as error:  # whatever the solver throws goes to the parent as text
             pipe.send(f"{type(error).__name__}: {error}; {error.__context__ or ''}")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM until the block is done; only the main thread is ever interrupted by them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda got, _: came.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 class Engine:
@@ -178,10 +203,11 @@ class Engine:
         """Start a child and give it the model."""
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-c", f"from hubplan.model.engine import work; work({theirs.fileno()})"]
-        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
-        theirs.close()
         pipe = Connection(ours.detach())
-        self._workers.append((process, pipe))
+        with _undisturbed():  # so that a child that starts is known, and ended with the others
+            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            self._workers.append((process, pipe))
+        theirs.close()
         pipe.send(self._arrays)
         return pipe
 
