@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -13,6 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hubplan.data.shipped import shipped_path
 from hubplan.views.previews import Question
 from hubplan.views.world import shared_world
+
+WARM_AFTER_S = 4.0
+"""Pause before the network is laid out: on two cores it would hold up the first page."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -48,10 +52,14 @@ class OwnHostOnly:
 
 @asynccontextmanager
 async def warm_up(_app: object) -> AsyncIterator[None]:
-    """Read modules and tables before the first visitor is let in, and have the network laid out while the page loads."""
+    """Read modules and tables before the first visitor is let in, and have the network laid out once the page is drawn."""
     page = import_module("hubplan.views.pages.plan")
-    shared_world().previews.warm(Question(page.first_scenario(), None, 0.0))
+    previews = shared_world().previews
+    later = threading.Timer(WARM_AFTER_S, previews.warm, [Question(page.first_scenario(), None, 0.0)])
+    later.daemon = True
+    later.start()
     yield
+    later.cancel()
 
 
 app = st.App(shipped_path("streamlit_app.py"), lifespan=warm_up, middleware=[Middleware(OwnHostOnly)])
