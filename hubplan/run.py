@@ -48,6 +48,10 @@ def run(
     tables = read_tables(geodata)  # what the world is
     access = resolve_access(scenario, tables)  # what this scenario leaves open in it
     clock.mark("tables")
+    if scenario.policy.capex_grant_share:
+        clock.say(
+            "policy.capex_grant_share is a transfer between allies: it changes no decision, and is not yet reported"
+        )
     network = build_network(tables)  # how cargo can move at all
     clock.mark("network")
     routes = find_routes(network, tables, scenario, access=access)  # the ways this scenario leaves open
@@ -75,9 +79,17 @@ class _Clock:
         self._progress = progress
         self._start = self._last = time.monotonic()
 
+    def say(self, words: str) -> None:
+        self._progress(
+            {
+                "event": words,
+                "seconds": round(time.monotonic() - self._start, 2),
+                "incumbent_usd": None,
+                "bound_usd": None,
+            }
+        )
+
     def mark(self, step: str) -> None:
         now = time.monotonic()
         self.seconds[step], self._last = now - self._last, now
-        self._progress(
-            {"event": step, "seconds": round(now - self._start, 2), "incumbent_usd": None, "bound_usd": None}
-        )
+        self.say(step)

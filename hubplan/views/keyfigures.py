@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from hubplan.data.frames import rows_of
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
-from hubplan.views.tables import last_period, rows_of, years_of
+from hubplan.views.tables import last_period, years_of
 from hubplan.views.words import money, percent
 
 HEAVY = ("dy", "tb")

@@ -7,12 +7,13 @@ from typing import Any
 
 import shapely
 
+from hubplan.data.frames import rows_of
 from hubplan.data.scenario import Access
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
 from hubplan.views.mapspec import Detail, Site, Way, Zone
 from hubplan.views.polyline import encode, unwrap
-from hubplan.views.tables import country_names, product_names, rows_of
+from hubplan.views.tables import country_names, product_names
 from hubplan.views.ways import short
 from hubplan.views.words import STAGE_WORDS
 

@@ -10,13 +10,14 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from hubplan.data.frames import rows_of
 from hubplan.data.scenario import Access, Scenario, resolve_access
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
 from hubplan.views.mapspec import Flow, Form, MapSpec, Site, Way
 from hubplan.views.places import barred_sites, called_ports, country_tints, map_zones, plan_sites
 from hubplan.views.polyline import unwrap
-from hubplan.views.tables import country_names, rows_of
+from hubplan.views.tables import country_names
 from hubplan.views.ways import WHOLE_WORLD, bundle_lines, frame_view, leg_totals, plan_flows
 from hubplan.views.words import FORM_COLOURS, FORM_WORDS, counted, plan_sentence
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from hubplan.data.frames import rows_of
 from hubplan.data.scenario import Access, Scenario
 from hubplan.data.tables import Tables
 from hubplan.results.exposure import ON_SITE
@@ -16,7 +17,7 @@ from hubplan.views.mapspec import Flow, Form, MapSpec, Site, Way
 from hubplan.views.places import barred_sites, called_ports, country_tints, map_zones
 from hubplan.views.planmap import plan_map
 from hubplan.views.previews import CHANGE_COLUMNS
-from hubplan.views.tables import country_names, product_names, rows_of
+from hubplan.views.tables import country_names, product_names
 from hubplan.views.ways import bundle_lines, frame_view, leg_totals
 from hubplan.views.words import FORM_COLOURS, FORM_OF, FORM_WORDS, counted
 

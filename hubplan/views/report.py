@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from hubplan.data.frames import rows_of
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
 from hubplan.views.charts import map_svg, served_bars
@@ -22,7 +23,6 @@ from hubplan.views.tables import (
     last_period,
     list_hubs,
     place_table,
-    rows_of,
     stage_table,
     unmet_table,
     years_of,

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from hubplan.data.frames import rows_of
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
 from hubplan.views.words import SECTOR_WORDS, STAGE_WORDS, short_name
 
 _TRACE_T = 0.5  # tonnes a year below which demand counts as served
-
-
-def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
-    """Give the rows of a frame one by one, a column as an attribute."""
-    return iter(frame.itertuples(index=False))
 
 
 def country_names(tables: Tables) -> dict[str, str]:

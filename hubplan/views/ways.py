@@ -11,13 +11,13 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from hubplan.data.frames import rows_of
 from hubplan.data.tables import Tables
 from hubplan.results.exposure import ON_SITE
 from hubplan.results.plan import Plan
 from hubplan.views.bundle import Path, bundle
 from hubplan.views.mapspec import Flow, Line, Site, Way
 from hubplan.views.polyline import decode, encode, simplify
-from hubplan.views.tables import rows_of
 from hubplan.views.words import FORM_OF
 
 View = tuple[float, float, float, float]

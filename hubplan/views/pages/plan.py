@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from hubplan.data.frames import rows_of
 from hubplan.data.scenario import Scenario, read_scenario, resolve_access
 from hubplan.data.shipped import shipped_path
 from hubplan.data.tables import Tables
@@ -134,14 +135,14 @@ def _closures(base: Scenario, tables: Tables) -> tuple[str, ...]:
     zones = tables.zones[~tables.zones["closed_by_default"]]
     of_note = _of_note(base.routes.closed, tables)
     closed = []
-    for row in views.rows_of(of_note):
+    for row in rows_of(of_note):
         if st.sidebar.toggle(_plain(_short_name(row.name)), value=row.zone in own, key=f"{base.name}-zone-{row.zone}"):
             closed.append(str(row.zone))
     rest = zones[~zones["zone"].isin(of_note["zone"])]
     names = {
-        **{str(r.zone): str(r.name) for r in views.rows_of(rest)},
-        **{str(r.terminal): f"{r.name}, terminal" for r in views.rows_of(tables.terminals) if r.port},
-        **{str(r.port): f"{r.name}, port" for r in views.rows_of(tables.ports)},
+        **{str(r.zone): str(r.name) for r in rows_of(rest)},
+        **{str(r.terminal): f"{r.name}, terminal" for r in rows_of(tables.terminals) if r.port},
+        **{str(r.port): f"{r.name}, port" for r in rows_of(tables.ports)},
     }
     more = st.sidebar.multiselect(
         "Other passages, terminals and ports",
