@@ -35,8 +35,8 @@ FEEDS = [
 STAGES = ["crack_leach", "separation_light", "separation_heavy", "metal", "alloy", "magnet", "recycling"]
 OXIDES = ["la2o3", "ceo2", "pr6o11", "nd2o3", "sm2o3", "eu2o3", "gd2o3", "tb4o7", "dy2o3"]
 OXIDES += ["ho2o3", "er2o3", "tm2o3", "yb2o3", "lu2o3", "y2o3"]
-ELEMENTS = ["ndpr", "dy", "tb", "smeugd", "lace", "y", "other"]
-GRADES = ["standard", "high", "defence"]
+ELEMENTS = ["ndpr", "dy", "tb", "sm", "gd", "lace", "y", "other"]
+GRADES = ["standard", "high", "defence", "smco"]
 SECTORS = ["defence", "ev", "wind", "industry", "electronics", "other"]
 TIERS = ["core", "ally", "swing", "partner", "neutral", "china-aligned", "adversary"]
 KEBAB = "[a-z0-9]+(-[a-z0-9]+)*"
@@ -425,7 +425,7 @@ TABLES = [
         ["grade", "element"],
         [
             text("grade", "Magnet grade.", required=True, enum=GRADES),
-            text("element", "Element group.", required=True, enum=["ndpr", "dy", "tb"]),
+            text("element", "Element group.", required=True, enum=["ndpr", "dy", "tb", "sm"]),
             number("metal_t_t", "t/t", "t of element metal in a t of alloy or magnet.", high=0.4, required=True),
         ],
     ),
@@ -463,6 +463,11 @@ TABLES = [
                 "Ore feeds it takes (;-separated); blank = any.",
                 pattern=f"(({'|'.join(FEEDS)})(;({'|'.join(FEEDS)}))*)?",
             ),
+            text(
+                "grades",
+                "Magnet grades an alloy or magnet plant makes (;-separated); blank = any of NdFeB, never smco.",
+                pattern=f"(({'|'.join(GRADES)})(;({'|'.join(GRADES)}))*)?",
+            ),
             number("lead_years", "yr", "From decision to first product; 0 where committed.", high=15, required=True),
             ASSUMED,
         ],
@@ -479,7 +484,7 @@ TABLES = [
                 "product",
                 "Commodity.",
                 required=True,
-                enum=["magnet-standard", "magnet-high", "magnet-defence", "y-oxide", "smeugd-oxide"],
+                enum=[*(f"magnet-{grade}" for grade in GRADES), "y-oxide", "sm-oxide", "gd-oxide"],
             ),
             text("sector", "Sector; sets the priority.", required=True, enum=SECTORS),
             year("year", "Year.", required=True, low=2020, high=2060),

@@ -9,12 +9,13 @@ from hubplan.data.frames import rows_of
 from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 
-ELEMENTS = ("ndpr", "dy", "tb", "smeugd", "lace", "y", "other")
-HEAVY = ("dy", "tb", "smeugd", "y", "other")
+ELEMENTS = ("ndpr", "dy", "tb", "sm", "gd", "lace", "y", "other")
+HEAVY = ("dy", "tb", "sm", "gd", "y", "other")
 """Elements that leave light separation together, as heavy concentrate."""
-MAGNET_ELEMENTS = ("ndpr", "dy", "tb")
-GRADES = ("standard", "high", "defence")
-STOCKED = ("ndpr-oxide", "dy-oxide", "tb-oxide", "smeugd-oxide", "y-oxide")
+MAGNET_ELEMENTS = ("ndpr", "dy", "tb", "sm")
+NDFEB_GRADES = ("standard", "high", "defence")
+GRADES = (*NDFEB_GRADES, "smco")
+STOCKED = ("ndpr-oxide", "dy-oxide", "tb-oxide", "sm-oxide", "gd-oxide", "y-oxide")
 """Separated oxides that keep, and that governments stock."""
 
 
@@ -87,6 +88,14 @@ def build_chain(tables: Tables) -> Chain:
     for row in rows_of(tables.grades):
         grades.setdefault(row.grade, {})[row.element] = float(row.metal_t_t)
     return Chain(baskets, yields, grades)
+
+
+def grades_made(listed: str) -> tuple[str, ...]:
+    """Magnet grades an alloy or magnet plant can make: those its row lists (;-separated), and if none any NdFeB grade.
+
+    Samarium-cobalt is made only where a row says so.
+    """
+    return tuple(grade for grade in GRADES if grade in listed.split(";")) if listed else NDFEB_GRADES
 
 
 def mine_process(mine: str, product: str) -> Process:

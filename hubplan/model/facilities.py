@@ -13,6 +13,7 @@ from hubplan.data.chain import (
     MAGNET_ELEMENTS,
     Process,
     alloy_process,
+    grades_made,
     magnet_process,
     metal_process,
     mine_process,
@@ -153,18 +154,18 @@ def add_plants(draft: Draft) -> None:
             fixed_opex_share=float(stage["fixed_opex_share"]),
             first_period=first,
         )
-        _add_stage_processes(draft, n, plant.stage, float(stage["opex_usd_t"]))
+        _add_stage_processes(draft, n, plant.stage, float(stage["opex_usd_t"]), grades=grades_made(plant.grades))
 
 
-def _add_stage_processes(draft: Draft, n: int, stage: str, opex_usd_t: float) -> None:
+def _add_stage_processes(draft: Draft, n: int, stage: str, opex_usd_t: float, *, grades: Sequence[str]) -> None:
     """Processes of stages whose inputs carry no mine; upstream ones come with their lanes."""
     made: list[Process] = []
     if stage == "metal":
         made = [metal_process(draft.chain, element) for element in MAGNET_ELEMENTS]
     elif stage == "alloy":
-        made = [alloy_process(draft.chain, grade) for grade in GRADES]
+        made = [alloy_process(draft.chain, grade) for grade in grades]
     elif stage == "magnet":
-        made = [magnet_process(draft.chain, grade) for grade in GRADES]
+        made = [magnet_process(draft.chain, grade) for grade in grades]
     elif stage == "recycling":
         made = [recycling_process(draft.chain, grade, swarf=swarf) for grade in GRADES for swarf in (True, False)]
     for process in made:

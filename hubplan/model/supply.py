@@ -7,7 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from hubplan.data.chain import GRADES, MAGNET_ELEMENTS, crack_process, heavy_process, light_process
+from hubplan.data.chain import (
+    GRADES,
+    HEAVY,
+    MAGNET_ELEMENTS,
+    crack_process,
+    grades_made,
+    heavy_process,
+    light_process,
+)
 from hubplan.data.frames import rows_of
 from hubplan.model.draft import Draft, ends_of
 from hubplan.model.lanes import ON_SITE, End, LaneFinder, Pair
@@ -130,16 +138,26 @@ def add_downstream(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> No
         for stage in ("separation_light", "separation_heavy", "metal", "alloy", "magnet", "recycling")
     )
     steps: list[tuple[str, list[End], list[End]]] = [("ndpr-oxide", [*lights, *recyclers], metals)]
-    steps += [(f"{element}-oxide", [*heavies, *recyclers], metals) for element in ("dy", "tb")]
-    steps += [(f"{element}-metal", metals, alloys) for element in MAGNET_ELEMENTS]
-    steps += [(f"alloy-{grade}", alloys, magnets) for grade in GRADES]
-    steps += [(f"swarf-{grade}", magnets, recyclers) for grade in GRADES]
+    made = {row.facility: grades_made(row.grades) for row in rows_of(draft.tables.facilities)}
+
+    def making(ends: list[End], element: str) -> list[End]:
+        """Alloy plants that make a grade with an element in it."""
+        grades = {grade for grade, metals in draft.chain.grades.items() if metals.get(element, 0.0) > 0}
+        return [end for end in ends if grades & set(made[end.place])]
+
+    casting, sintering = (
+        {g: [end for end in ends if g in made[end.place]] for g in GRADES} for ends in (alloys, magnets)
+    )
+    steps += [(f"{e}-oxide", [*heavies, *recyclers], metals) for e in MAGNET_ELEMENTS if e in HEAVY]
+    steps += [(f"{element}-metal", metals, making(alloys, element)) for element in MAGNET_ELEMENTS]
+    steps += [(f"alloy-{grade}", casting[grade], sintering[grade]) for grade in GRADES]
+    steps += [(f"swarf-{grade}", sintering[grade], recyclers) for grade in GRADES]
     for grade in GRADES:
         collections = [
             replace(end, tag=grade) for end in ends_of(draft, "collection") if end.place.endswith(f"-{grade}")
         ]
         steps.append(("scrap", collections, recyclers))
-    source = {**{f"magnet-{grade}": magnets for grade in GRADES}, "ndpr-oxide": lights, "lace-oxide": lights}
+    source = {**{f"magnet-{grade}": sintering[grade] for grade in GRADES}, "ndpr-oxide": lights, "lace-oxide": lights}
     for product, rows in demand.groupby("product", sort=True):
         takers = [End(market, market) for market in sorted(rows["market"].unique())]
         steps.append((str(product), source.get(str(product), heavies), takers))

@@ -12,6 +12,7 @@ from hubplan.data.chain import (
     alloy_process,
     build_chain,
     crack_process,
+    grades_made,
     heavy_process,
     light_process,
     magnet_process,
@@ -22,7 +23,7 @@ from hubplan.data.chain import (
 from hubplan.data.tables import Tables, read_tables
 from hubplan.errors import DataError
 
-BASKET = {"ndpr": 0.2, "dy": 0.02, "tb": 0.005, "smeugd": 0.025, "lace": 0.7, "y": 0.04, "other": 0.01}
+BASKET = {"ndpr": 0.2, "dy": 0.02, "tb": 0.005, "sm": 0.015, "gd": 0.01, "lace": 0.7, "y": 0.04, "other": 0.01}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_cracking_keeps_the_mine_and_knows_the_feed(chain):
 
 
 def test_light_separation_splits_a_basket(chain):
-    """NdPr 0.2 x 0.95, LaCe 0.7 x 0.9, heavy (0.02 + 0.005 + 0.025 + 0.04 + 0.01) x 0.5 with the mine's name on it."""
+    """NdPr 0.2 x 0.95, LaCe 0.7 x 0.9, heavy (0.02 + 0.005 + 0.015 + 0.01 + 0.04 + 0.01) x 0.5 with the mine's name on it."""
     makes = light_process(chain, "hill").makes
     assert makes == pytest.approx(
         {("ndpr-oxide", ""): 0.19, ("lace-oxide", ""): 0.63, ("heavy-concentrate", "hill"): 0.05}
@@ -119,6 +120,22 @@ def test_a_missing_recipe_is_a_fault_that_names_it(chain):
     assert "stage metal from dy-oxide to dy-metal" in caught.value.faults[0].found
 
 
+@pytest.mark.parametrize(
+    ("listed", "made"),
+    [("", ("standard", "high", "defence")), ("smco", ("smco",)), ("smco;high", ("high", "smco"))],
+)
+def test_samarium_cobalt_is_made_only_where_it_is_listed(listed, made):
+    assert grades_made(listed) == made
+
+
+def test_samarium_cobalt_takes_samarium_and_nothing_else_rare(shipped):
+    """0.25 t Sm / 0.97; t Sm2O3 a t of magnets: 0.25 / 0.97 / (0.8624 x 0.95) / 0.74 = 0.4251."""
+    takes = alloy_process(shipped, "smco").takes
+    assert takes == pytest.approx({("sm-metal", ""): 0.257732})
+    oxide = takes["sm-metal", ""] / metal_process(shipped, "sm").capacity_use
+    assert oxide / magnet_process(shipped, "smco").capacity_use == pytest.approx(0.4251, abs=1e-4)
+
+
 def test_shipped_baskets_are_whole(shipped):
     assert len(shipped.baskets) > 10
     for mine, basket in shipped.baskets.items():
@@ -138,8 +155,8 @@ def test_no_shipped_separation_makes_more_of_an_element_than_comes_in(shipped):
 
 @pytest.mark.parametrize("grade", GRADES)
 def test_no_shipped_recycling_gives_back_more_than_went_into_the_magnet(shipped, grade):
-    """Oxide from a tonne of swarf or scrap, as metal (Nd2O3 is 0.857 metal, Dy2O3 0.871, Tb4O7 0.850): within its grade."""
-    metal = {"ndpr": 0.86, "dy": 0.872, "tb": 0.851}
+    """Oxide from a tonne of swarf or scrap, as metal (Nd2O3 is 0.857 metal, Dy2O3 0.871, Tb4O7 0.850, Sm2O3 0.862): within its grade."""
+    metal = {"ndpr": 0.86, "dy": 0.872, "tb": 0.851, "sm": 0.863}
     for swarf in (True, False):
         for (oxide, _), amount in recycling_process(shipped, grade, swarf=swarf).makes.items():
             element = oxide.removesuffix("-oxide")
@@ -148,5 +165,6 @@ def test_no_shipped_recycling_gives_back_more_than_went_into_the_magnet(shipped,
 
 @pytest.mark.parametrize("grade", GRADES)
 def test_every_shipped_grade_can_be_made_and_its_mass_closes(shipped, grade):
-    assert {commodity.removesuffix("-metal") for commodity, _ in alloy_process(shipped, grade).takes} >= {"ndpr"}
+    first = "sm" if grade == "smco" else "ndpr"
+    assert {commodity.removesuffix("-metal") for commodity, _ in alloy_process(shipped, grade).takes} >= {first}
     assert 0.9 <= sum(magnet_process(shipped, grade).makes.values()) <= 1

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from hubplan.data.chain import MAGNET_ELEMENTS, NDFEB_GRADES
 from hubplan.data.shipped import shipped_path
 from hubplan.data.tables import TABLE_NAMES, Tables, read_tables
 from hubplan.data.units import unit_of
@@ -252,7 +253,7 @@ def test_metal_and_alloy_stand_behind_the_magnets(tables: Tables, abroad: bool) 
 
 
 def test_demand_anchors(tables: Tables) -> None:
-    magnets = tables.demand[tables.demand["product"].str.startswith("magnet")]
+    magnets = tables.demand[tables.demand["product"].isin([f"magnet-{grade}" for grade in NDFEB_GRADES])]
     now = in_year(magnets, 2025).groupby(["set", "market"])["demand_t"].sum()
     europe = ["market-deu", "market-fra", "market-ita", "market-pol", "market-esp", "market-eu-other"]
     assert sum(now["allied-base", market] for market in europe) == pytest.approx(21_740, rel=0.001)
@@ -301,9 +302,9 @@ def test_a_coalition_needs_hubs_and_can_have_them(tables: Tables) -> None:
         baskets.loc[mines.index].mul(mines["capacity_reo_t_yr"], axis=0).sum().groupby(element).sum() * 0.8
     )  # all recoveries
     wanted = in_year(tables.demand[tables.demand["set"] == "allied-base"], 2035).groupby("product")["demand_t"].sum()
-    metal = tables.grades.pivot_table(index="element", columns="grade", values="metal_t_t")
+    metal = tables.grades.pivot_table(index="element", columns="grade", values="metal_t_t", fill_value=0.0)
     need = sum(metal[grade] * wanted[f"magnet-{grade}"] for grade in metal) * 1.27  # oxide per t metal, with swarf back
-    assert (oxide[["ndpr", "dy", "tb"]] > 0.9 * need.loc[["ndpr", "dy", "tb"]]).all()
+    assert (oxide[list(MAGNET_ELEMENTS)] > 0.9 * need.loc[list(MAGNET_ELEMENTS)]).all()
     magnets = sum(wanted[f"magnet-{grade}"] for grade in metal)
     made = tables.facilities[tables.facilities["committed"] & (tables.facilities["stage"] == "magnet")]
     made = made[country_of(tables, made["site"]) != "CHN"]

@@ -17,7 +17,8 @@ import pytest
 from pyproj import Geod
 from shapely import LineString
 
-from hubplan.data.scenario import Scenario, resolve_access, scenario_from_dict
+from hubplan.data.access import resolve_access
+from hubplan.data.scenario import Scenario, scenario_from_dict
 from hubplan.data.tables import TABLE_NAMES, Tables
 from hubplan.results.exposure import build_exposure
 from hubplan.results.plan import Plan, as_table
@@ -41,7 +42,7 @@ def tables() -> Tables:
         "ho2o3", "er2o3", "tm2o3", "yb2o3", "lu2o3",
     ]  # fmt: skip
     shares = [0.25, 0.45, 0.05, 0.15, 0.03, 0.005, 0.02, 0.005, 0.02, 0.01, *[0.002] * 5]
-    elements = ["lace"] * 2 + ["ndpr"] * 2 + ["smeugd"] * 3 + ["tb", "dy", "y"] + ["other"] * 5
+    elements = ["lace"] * 2 + ["ndpr"] * 2 + ["sm", "other", "gd"] + ["tb", "dy", "y"] + ["other"] * 5
     years = range(2030, 2033)
     kinds = ["magnet-standard ev 700", "magnet-standard industry 300", "magnet-high defence 60"]
     found = {
@@ -66,17 +67,17 @@ def tables() -> Tables:
         "locks": frame("mine destination_country share from_year to_year"),
         "facilities": frame(
             "facility site stage operator chinese_share status start_year committed capacity_t_yr max_t_yr capex_usd feeds"
-            " lead_years",
+            " lead_years grades",
             ("bay-crack-leach", "bay", "crack_leach", "Bay", 0.0, "operating", 2015.0, True, 3000.0, none, none,
-            "bastnaesite", none),
+            "bastnaesite", none, ""),
             ("bay-separation-light", "bay", "separation_light", "Bay", 0.0, "planned", none, False, none, 4000.0,
-            none, "", 0.0),
+            none, "", 0.0, ""),
             ("bay-separation-heavy", "bay", "separation_heavy", "Bay", 0.0, "operating", none, True, 400.0, none,
-            none, "", none),
-            ("kobe-metal", "kobe", "metal", "Kobe", 0.0, "operating", none, True, 1000.0, none, none, "", none),
-            ("kobe-alloy", "kobe", "alloy", "Kobe", 0.0, "operating", none, True, 2000.0, none, none, "", none),
-            ("kobe-magnet", "kobe", "magnet", "Kobe", 0.0, "operating", none, True, 2000.0, none, none, "", none),
-            ("baotou-metal", "baotou", "metal", "North", 1.0, "operating", none, True, 9000.0, none, none, "", none),
+            none, "", none, ""),
+            ("kobe-metal", "kobe", "metal", "Kobe", 0.0, "operating", none, True, 1000.0, none, none, "", none, ""),
+            ("kobe-alloy", "kobe", "alloy", "Kobe", 0.0, "operating", none, True, 2000.0, none, none, "", none, ""),
+            ("kobe-magnet", "kobe", "magnet", "Kobe", 0.0, "operating", none, True, 2000.0, none, none, "", none, ""),
+            ("baotou-metal", "baotou", "metal", "North", 1.0, "operating", none, True, 9000.0, none, none, "", none, ""),
         ),
         "stages": frame(
             "stage capex_fixed_usd capex_usd_t_yr size_min_t_yr size_max_t_yr opex_usd_t fixed_opex_share lead_years"
@@ -95,25 +96,27 @@ def tables() -> Tables:
             ("separation_light", "", "carbonate", "ndpr-oxide", 0.95),
             ("separation_light", "", "carbonate", "lace-oxide", 0.9),
             ("separation_light", "", "carbonate", "heavy-concentrate", 0.95),
-            *[("separation_heavy", "", "heavy-concentrate", f"{e}-oxide", 0.92) for e in ("dy", "tb", "smeugd", "y",
+            *[("separation_heavy", "", "heavy-concentrate", f"{e}-oxide", 0.92) for e in ("dy", "tb", "sm", "gd", "y",
             "other")],
-            *[("metal", "", f"{e}-oxide", f"{e}-metal", 0.83) for e in ("ndpr", "dy", "tb")],
+            *[("metal", "", f"{e}-oxide", f"{e}-metal", 0.83) for e in ("ndpr", "dy", "tb", "sm")],
             *[("alloy", "", f"{e}-metal", f"alloy-{g}", 0.99) for e in ("ndpr", "dy", "tb") for g in ("standard",
             "high", "defence")],
-            *[("magnet", "", f"alloy-{g}", f"magnet-{g}", 0.74) for g in ("standard", "high", "defence")],
-            *[("magnet", "", f"alloy-{g}", f"swarf-{g}", 0.24) for g in ("standard", "high", "defence")],
+            ("alloy", "", "sm-metal", "alloy-smco", 0.97),
+            *[("magnet", "", f"alloy-{g}", f"magnet-{g}", 0.74) for g in ("standard", "high", "defence", "smco")],
+            *[("magnet", "", f"alloy-{g}", f"swarf-{g}", 0.24) for g in ("standard", "high", "defence", "smco")],
         ),
         "grades": frame(
             "grade element metal_t_t", ("standard", "ndpr", 0.295), ("standard", "dy", 0.0), ("high", "ndpr", 0.27),
             ("high", "dy", 0.025), ("high", "tb", 0.003), ("defence", "ndpr", 0.26), ("defence", "dy", 0.035),
-            ("defence", "tb", 0.008),
+            ("defence", "tb", 0.008), ("smco", "sm", 0.25),
         ),
         "commodities": frame(
             "commodity ware gross_t_t value_usd_t", ("concentrate", "bulk", 2.0, 11200.0),
             ("carbonate", "bulk", 1.9, 19600.0),
             ("heavy-concentrate", "value", 1.9, 50000.0), ("ndpr-oxide", "value", 1.05, 110000.0),
             ("dy-oxide", "value", 1.05, 500000.0),
-            ("tb-oxide", "value", 1.05, 2.2e6), ("smeugd-oxide", "value", 1.05, 40000.0),
+            ("tb-oxide", "value", 1.05, 2.2e6), ("sm-oxide", "value", 1.05, 40000.0),
+            ("gd-oxide", "value", 1.05, 40000.0),
             ("y-oxide", "value", 1.05, 200000.0),
             ("lace-oxide", "value", 1.05, 1800.0), ("other-oxide", "value", 1.05, 70000.0),
             ("ndpr-metal", "value", 1.08, 141000.0),
@@ -326,9 +329,10 @@ def make_leftovers() -> tuple[pd.DataFrame, pd.DataFrame]:
         y_oxide = min(0.1 * 0.92 * heavy, 50.0 * years)
         left = [
             ("bay-separation-light", "lace-oxide", lace - sold, sold, 1500.0),
-            ("bay-separation-heavy", "smeugd-oxide", 0.55 * 0.92 * heavy, 0.0, 0.0),
+            ("bay-separation-heavy", "sm-oxide", 0.3 * 0.92 * heavy, 0.0, 0.0),
+            ("bay-separation-heavy", "gd-oxide", 0.2 * 0.92 * heavy, 0.0, 0.0),
             ("bay-separation-heavy", "y-oxide", 0.1 * 0.92 * heavy - y_oxide, y_oxide, 90000.0),
-            ("bay-separation-heavy", "other-oxide", 0.1 * 0.92 * heavy, 0.0, 0.0),
+            ("bay-separation-heavy", "other-oxide", 0.15 * 0.92 * heavy, 0.0, 0.0),
             ("kobe-magnet", "swarf-standard", run["kobe-magnet", "alloy-standard"] * 0.24, 0.0, 0.0),
             ("kobe-magnet", "swarf-high", HIGH_ALLOY_T * 0.24, 0.0, 0.0),
         ]

@@ -12,8 +12,8 @@ from hubplan.results.checking.reading import Reading, at_most, breaks, differs, 
 from hubplan.results.checking.recipes import Recipes
 from hubplan.results.checking.works import Works
 
-STOCKED = frozenset({"ndpr-oxide", "dy-oxide", "tb-oxide", "smeugd-oxide", "y-oxide"})
-LOOSE = frozenset({"lace-oxide", "other-oxide", "smeugd-oxide", "y-oxide", "heavy-concentrate", "scrap"})
+STOCKED = frozenset({"ndpr-oxide", "dy-oxide", "tb-oxide", "sm-oxide", "gd-oxide", "y-oxide"})
+LOOSE = frozenset({"lace-oxide", "other-oxide", "sm-oxide", "gd-oxide", "y-oxide", "heavy-concentrate", "scrap"})
 """Commodities that may be left over anywhere; swarf as well."""
 
 Key = tuple[str, str, str, int]

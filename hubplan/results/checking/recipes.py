@@ -15,7 +15,9 @@ Goods = Mapping[tuple[str, str], float]
 """(commodity, tag) to t per t of activity."""
 
 LIGHT = ("ndpr", "lace")
-HEAVY = ("dy", "tb", "smeugd", "y", "other")
+HEAVY = ("dy", "tb", "sm", "gd", "y", "other")
+NDFEB = ("standard", "high", "defence")
+"""What a plant makes whose row lists no grades."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,13 @@ class Recipes:
             found.setdefault(row.grade, {})[row.element] = float(row.metal_t_t)
         return found
 
+    @cached_property
+    def _grades(self) -> Mapping[str, tuple[str, ...]]:
+        """Alloy or magnet plant to the grades it makes."""
+        return {
+            row.facility: tuple(row.grades.split(";")) if row.grades else NDFEB for row in rows(self.tables.facilities)
+        }
+
     def gain(self, stage: str, taken: str, made: str, feed: str = "") -> float:
         """Yield of a recipe, for the feed or for any."""
         for key in ((stage, feed, taken, made), (stage, "", taken, made)):
@@ -115,7 +124,7 @@ class Recipes:
                 return Run({(name, ""): 1.0}, {(metal, ""): made}, made)
         if tag and works.stage != "recycling":
             return None
-        return self._by_grade(works.stage, name, tag)
+        return self._by_grade(works, name, tag)
 
     def _light(self, mine: str) -> Goods:
         share = self.basket[mine]
@@ -130,10 +139,13 @@ class Recipes:
         gain = {made: self.gain("separation_heavy", "heavy-concentrate", made) for made in _oxides(HEAVY)}
         return {(f"{e}-oxide", ""): share.get(e, 0.0) / total * gain[f"{e}-oxide"] for e in HEAVY}
 
-    def _by_grade(self, stage: str, name: str, tag: str) -> Run | None:
+    def _by_grade(self, works: Works, name: str, tag: str) -> Run | None:
+        stage = works.stage
         form, _, grade = name.partition("-")
         grade = grade or tag
-        if grade not in self.metals:
+        if grade not in self.metals or (
+            works.stage in ("alloy", "magnet") and grade not in self._grades[works.facility]
+        ):
             return None
         if stage == "alloy" and form == "alloy":
             metals = {e: t / self.gain("alloy", f"{e}-metal", name) for e, t in self.metals[grade].items() if t > 0}

@@ -12,8 +12,8 @@ from hubplan.results.checking.reading import Reading, at_most, breaks, differs, 
 from hubplan.results.checking.recipes import Recipes
 from hubplan.results.checking.works import Works
 
-GRADES = ("standard", "high", "defence")
-MAGNET_ELEMENTS = ("ndpr", "dy", "tb")
+GRADES = ("standard", "high", "defence", "smco")
+MAGNET_ELEMENTS = ("ndpr", "dy", "tb", "sm")
 
 
 def find_rule_faults(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
