@@ -8,7 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "Access": "hubplan.data.scenario",
+    "Access": "hubplan.data.access",
     "DataError": "hubplan.errors",
     "Fault": "hubplan.errors",
     "HubplanError": "hubplan.errors",
@@ -32,7 +32,7 @@ _WHERE = {
     "read_run": "hubplan.results.save",
     "read_scenario": "hubplan.data.scenario",
     "read_tables": "hubplan.data.tables",
-    "resolve_access": "hubplan.data.scenario",
+    "resolve_access": "hubplan.data.access",
     "run": "hubplan.run",
     "solve": "hubplan.model.solve",
     "write_run": "hubplan.results.save",

@@ -193,7 +193,8 @@ def route(
     as_json: Json = False,
 ) -> None:
     """Show the ways between two places: distance, days, cost, and legs with countries, straits and ports."""
-    from hubplan.data.scenario import Scenario, read_scenario, resolve_access
+    from hubplan.data.access import resolve_access
+    from hubplan.data.scenario import Scenario, read_scenario
     from hubplan.data.tables import read_tables
     from hubplan.network.assemble import build_network
     from hubplan.routing.alternatives import find_alternatives

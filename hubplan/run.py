@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from hubplan.data.scenario import Scenario, resolve_access
+from hubplan.data.access import resolve_access
+from hubplan.data.scenario import Scenario
 from hubplan.data.tables import read_tables
 from hubplan.model.build import build_instance
 from hubplan.model.solve import solve

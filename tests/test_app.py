@@ -10,7 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from views.conftest import make_plan
 
-from hubplan.data.scenario import read_scenario, resolve_access
+from hubplan.data.access import resolve_access
+from hubplan.data.scenario import read_scenario
 from hubplan.data.shipped import shipped_path
 from hubplan.data.tables import read_tables
 from hubplan.results.plan import Plan

@@ -13,7 +13,8 @@ import pytest
 from shapely import from_wkt
 from shapely.geometry.base import BaseGeometry
 
-from hubplan.data.scenario import Access, read_scenario, resolve_access
+from hubplan.data.access import Access, resolve_access
+from hubplan.data.scenario import read_scenario
 from hubplan.data.tables import Tables
 from hubplan.results.check import check_run
 from hubplan.results.plan import Plan

@@ -1,20 +1,16 @@
-"""Scenario: one question put to the planner, read from TOML, and the access rules that follow from it."""
+"""Scenario: one question put to the planner, read from TOML."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from hubplan.data.frames import rows_of
-from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 
 MODES: tuple[Literal["rail"], Literal["road"], Literal["sea"]] = ("rail", "road", "sea")
@@ -89,11 +85,23 @@ class RouteRules(_Part):
     modes: tuple[Literal["rail", "road", "sea"], ...] = Field(default=MODES, min_length=1)
 
 
+class Procurement(_Span):
+    """A target: so much of what a buyer needs is served, at a price for each tonne that is not."""
+
+    buyer: str | None = Field(default=None, description="bloc, country or market; none = every buyer")
+    sector: str | None = None
+    product: str | None = None
+    share: Share = 1.0
+    shortfall_usd_t: Penalty = Field(default=5e6, description="added to the penalty of unmet demand")
+
+
 class DemandRules(_Part):
     """Whose demand counts, and what failing it costs."""
 
     set: str = "allied-base"
     unmet_usd_t: Mapping[str, Penalty] = Field(default_factory=lambda: {"defence": 5e6, "default": 1e6})
+
+    procurement: tuple[Procurement, ...] = ()
 
     @field_validator("unmet_usd_t")
     @classmethod
@@ -104,33 +112,135 @@ class DemandRules(_Part):
 
 
 class Offtake(_Span):
-    """A contract: so much a year is bought from a site, at no less than a floor price."""
+    """A contract: so much a year is bought from a site, or a pool of sites together, at no less than a floor price."""
 
-    site: str
+    site: str | tuple[str, ...]
     commodity: str
     t_yr: Positive
     to_year: Year = Field(alias="to")
     floor_usd_kg: NonNegative | None = None
+    upside_share: Share = Field(default=0.0, description="share of the price above the floor that the payer takes")
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites that together deliver."""
+        return (self.site,) if isinstance(self.site, str) else self.site
+
+
+class SelfSupply(_Span):
+    """Shares of a bloc's own need met inside it, and a cap on any one country outside (EU 2024/1252, article 5)."""
+
+    bloc: str
+    mine_share: Share | None = None
+    processing_share: Share | None = None
+    recycling_share: Share | None = None
+    max_third_country_share: Share | None = None
+
+
+class Stockpile(_Part):
+    """Where stocks are held, and when they may be drawn; `policy.stockpile_days` says how much in all."""
+
+    places: tuple[str, ...] = Field(default=(), description="blocs or countries that hold stocks beside the plants")
+    ally_days: Mapping[str, Mapping[str, NonNegative]] = Field(
+        default_factory=dict, description="country to element to days of the country's own need held there"
+    )
+    max_country_share: Share | None = Field(default=None, description="of each element's stock")
+    release: Literal["any", "shock"] = Field(
+        default="any", description="shock = stocks fall only in periods with a loss or an export ban"
+    )
+
+
+class Fund(_Span):
+    """A budget of capital for some years, and if given for some stages and countries."""
+
+    name: Name
+    budget_usd: Positive
+    to_year: Year = Field(alias="to")
+    stages: tuple[str, ...] = ()
+    members: tuple[str, ...] = Field(default=(), description="blocs or countries; empty = all")
+
+
+class Support(_Part):
+    """Which public support is solved for, and within what budget."""
+
+    forms: tuple[Literal["grant", "floor", "cfd"], ...] = Field(default=("grant", "floor", "cfd"), min_length=1)
+    budget_usd: Positive | None = None
+    upside_share: Share = Field(
+        default=0.3, description="of the price above a strike, paid back (contract for difference)"
+    )
+    max_grant_share: Share = Field(default=0.5, description="of a hub's capital")
+
+
+class SingleLosses(_Part):
+    """N-1: with any one of these lost for a year, so much of that year's demand is still served."""
+
+    year: Year
+    served_share: Share
+    losses: tuple[str, ...] = Field(
+        min_length=1, max_length=40, description="sites, facilities, ports, chokepoints or countries, one at a time"
+    )
+    shortfall_usd_t: Penalty = 1e6
+
+
+class LegalRule(_Span):
+    """From a date on, these products may hold nothing mined or made in the countries named (DFARS 225.7018)."""
+
+    name: Name
+    products: tuple[str, ...] = Field(min_length=1)
+    countries: tuple[str, ...] = Field(min_length=1, description="blocs or ISO 3166-1 alpha-3 codes")
+
+
+class Purchase(_Span):
+    """A supply outside the plan that may be bought at a market's door: spot, or an excluded source, at a price and a cap."""
+
+    country: str = Field(description="where it comes from; an export ban of that country ends it")
+    commodity: str
+    most_t_yr: Positive
+    price_set: str | None = Field(default=None, description="set of prices.csv; none = outside")
+    markup_share: Annotated[float, Field(ge=-1, le=100)] = 0.0
+    markets: tuple[str, ...] = Field(default=(), description="markets it is offered at; empty = all")
 
 
 class Policy(_Part):
     """What governments add; each rule is optional."""
 
     max_country_share: Mapping[str, Share] = Field(default_factory=dict)
+    max_owner_share: Mapping[str, Share] = Field(default_factory=dict)
+    max_site_share: Mapping[str, Share] = Field(default_factory=dict)
+    min_country_share: Mapping[str, Mapping[str, Share]] = Field(
+        default_factory=dict, description="stage to country to the least share of the stage's throughput"
+    )
+    max_exposure_share: Mapping[str, Share] = Field(
+        default_factory=dict, description="zone to the largest share of the value shipped between sites that passes it"
+    )
+    self_supply: tuple[SelfSupply, ...] = ()
     stockpile_days: Mapping[str, NonNegative] = Field(default_factory=dict)
+    stockpile: Stockpile = Stockpile()
     offtake: tuple[Offtake, ...] = ()
+    purchase: tuple[Purchase, ...] = ()
+    legal: tuple[LegalRule, ...] = ()
+    n_1: SingleLosses | None = None
+    fund: tuple[Fund, ...] = ()
+    support: Support | None = None
+    max_co2_t_yr: Positive | None = None
+    co2_usd_t: NonNegative = Field(default=0.0, description="price of a tonne of CO2, transport and process")
+    max_residue_t_yr: Mapping[str, Positive] = Field(default_factory=dict, description="country to t of solid residue")
+    max_thorium_t_yr: Mapping[str, NonNegative] = Field(default_factory=dict, description="country to t of ThO2")
+    rule_usd_t: Penalty | None = Field(
+        default=None, description="price of breaking a rule by a tonne; none = demand.unmet_usd_t.default"
+    )
     capex_grant_share: Mapping[str, Share] = Field(default_factory=dict)
     budget_usd: Positive | None = None
     max_hubs: Annotated[int, Field(ge=0)] | None = Field(default=None, description="largest number of new facilities")
     must_open: tuple[str, ...] = Field(default=(), description="facilities that must be built")
     keep_closed: tuple[str, ...] = Field(default=(), description="facilities that must not be built or run")
 
-    @field_validator("max_country_share", "capex_grant_share")
+    @field_validator("max_country_share", "max_owner_share", "max_site_share", "min_country_share", "capex_grant_share")
     @classmethod
-    def _known_stage(cls, value: Mapping[str, float]) -> Mapping[str, float]:
-        unknown = sorted(set(value) - set(STAGES))
+    def _known_stage(cls, value: Mapping[str, object]) -> Mapping[str, object]:
+        unknown = sorted(set(value) - {"mine", *STAGES})
         if unknown:
-            raise ValueError(f"unknown stage {', '.join(unknown)}; stages are {', '.join(STAGES)}")
+            raise ValueError(f"unknown stage {', '.join(unknown)}; stages are mine, {', '.join(STAGES)}")
         return value
 
 
@@ -146,6 +256,9 @@ class ExportBan(_Span):
 
     country: str
     commodities: tuple[str, ...] = Field(min_length=1)
+    months: Annotated[float, Field(gt=0, le=12)] = Field(
+        default=12.0, description="months of each of its years; fewer than 12 end only purchases in proportion"
+    )
 
 
 class Shock(_Part):
@@ -267,217 +380,3 @@ def read_scenario(path: Path | str) -> Scenario:
     except UnicodeDecodeError as error:
         raise DataError([Fault(str(path), "is not UTF-8 text", "save the file as UTF-8")]) from error
     return scenario_from_toml(text, where=path.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Access:
-    """What a scenario leaves open: the hard rules, resolved against the tables.
-
-    Parameters
-    ----------
-    members, excluded
-        ISO 3166-1 alpha-3 codes. ``members`` is empty when every country not excluded may take part.
-    closed
-        Zone ids no cargo may pass, those closed by default (ice, sanctions) included.
-    closed_ports
-        Port id to the reason why no cargo may call there.
-    barred_sites, barred_facilities
-        Id to the reason why it may not mine, make or buy.
-    modes
-        Modes that may be used.
-    """
-
-    members: frozenset[str]
-    excluded: frozenset[str]
-    closed: frozenset[str]
-    closed_ports: Mapping[str, str]
-    barred_sites: Mapping[str, str]
-    barred_facilities: Mapping[str, str]
-    modes: tuple[str, ...]
-
-
-def _countries(names: tuple[str, ...], tables: Tables, where: str, faults: list[Fault]) -> frozenset[str]:
-    known = set(tables.countries["country"])
-    blocs = {str(bloc): set(group["country"]) for bloc, group in tables.blocs.groupby("bloc")}
-    found: set[str] = set()
-    for name in names:
-        if name in blocs:
-            found |= blocs[name]
-        elif name in known:
-            found.add(name)
-        else:
-            fix = f"use an ISO 3166-1 alpha-3 code or one of {', '.join(sorted(blocs))}"
-            faults.append(Fault(where, f"'{name}' is no known bloc or country", fix))
-    return frozenset(found)
-
-
-def _with_territories(excluded: frozenset[str], tables: Tables) -> frozenset[str]:
-    """Whoever excludes a state excludes its territories: China, and with it Hong Kong and Macao."""
-    owned = zip(tables.countries["country"], tables.countries["part_of"], strict=True)
-    return excluded | {country for country, state in owned if state in excluded}
-
-
-def _closures(scenario: Scenario, tables: Tables, faults: list[Fault]) -> tuple[frozenset[str], dict[str, str]]:
-    """Split the closed ids into zones, and ports with their reason."""
-    zones = set(tables.zones["zone"])
-    terminals = tables.terminals.set_index("terminal")
-    ports = set(tables.ports["port"])
-    codes = {code: port for code, port in zip(tables.ports["un_locode"], tables.ports["port"], strict=True) if code}
-    closed = set(tables.zones.loc[tables.zones["closed_by_default"], "zone"])
-    closed_ports: dict[str, str] = {}
-    for name in scenario.routes.closed:
-        if name in zones:
-            closed.add(name)
-        elif name in terminals.index:
-            port = str(terminals.at[name, "port"])
-            if port:
-                closed_ports[port] = f"terminal {name} is closed by the scenario"
-        elif name in ports or name in codes:
-            closed_ports[codes.get(name, name)] = "closed by the scenario"
-        else:
-            faults.append(_unknown_passage("routes.closed", name, tables))
-    for name in scenario.routes.surcharge_usd_t:
-        if name not in zones and name not in ports and name not in terminals.index:
-            faults.append(_unknown_passage("routes.surcharge_usd_t", name, tables))
-    return frozenset(closed), closed_ports
-
-
-def _unknown_passage(where: str, name: str, tables: Tables) -> Fault:
-    from difflib import get_close_matches
-
-    ids = [*tables.zones["zone"], *tables.terminals["terminal"], *tables.ports["port"]]
-    near = get_close_matches(name, ids, n=3)
-    hint = f"did you mean {', '.join(near)}? " if near else ""
-    return Fault(
-        where,
-        f"'{name}' is no known chokepoint, zone, canal, terminal or port",
-        f"{hint}`hubplan data show zones` lists them",
-    )
-
-
-def _over_limit(chinese_share: float, limit: float, excluded: frozenset[str]) -> str:
-    """Say why an ownership share bars something, or nothing. Unknown ownership is barred: avoidance fails closed."""
-    if limit >= 1 or "CHN" not in excluded:
-        return ""
-    if pd.isna(chinese_share):
-        return "Chinese ownership share is unknown, so the ownership rule cannot be shown to hold"
-    if chinese_share > limit:
-        return f"Chinese owners hold {chinese_share:.0%}, above the limit of {limit:.0%}"
-    return ""
-
-
-def resolve_access(scenario: Scenario, tables: Tables) -> Access:
-    """Work out what the hard rules of a scenario leave open.
-
-    Members are those whose demand counts and where new hubs may be built. Countries neither member nor excluded are third
-    countries: their mines and the plants they have or are building may supply, but no new hub is planned there.
-
-    Ownership shares in the data are those of Chinese owners, so `max_excluded_ownership_share` acts when CHN is excluded.
-    A terminal above the limit closes its port where the terminal is the whole port; elsewhere cargo uses the other terminals.
-
-    Raises
-    ------
-    DataError
-        An unknown id, bloc or country.
-    """
-    faults: list[Fault] = []
-    members = _countries(scenario.coalition.members, tables, "coalition.members", faults)
-    excluded = _with_territories(_countries(scenario.coalition.excluded, tables, "coalition.excluded", faults), tables)
-    both = members & excluded
-    if both:
-        found = f"{', '.join(sorted(both))} are members and excluded"
-        faults.append(Fault("coalition", found, "remove them from one of the two lists"))
-    closed, closed_ports = _closures(scenario, tables, faults)
-    limit = scenario.coalition.max_excluded_ownership_share
-    for port, country in zip(tables.ports["port"], tables.ports["country"], strict=True):
-        if country in excluded:
-            closed_ports[port] = f"{country} is excluded"
-    for row in rows_of(tables.terminals):
-        reason = _over_limit(row.chinese_share, limit, excluded)
-        if reason and row.whole_port and row.port:
-            closed_ports.setdefault(row.port, f"terminal {row.terminal}: {reason}")
-    barred_sites, barred_facilities = _barred(scenario, tables, members, excluded)
-    _check_ids(scenario, tables, faults)
-    if faults:
-        raise DataError(faults, f"scenario {scenario.name} has {len(faults)} fault{'s' if len(faults) != 1 else ''}")
-    return Access(
-        members=members,
-        excluded=excluded,
-        closed=closed,
-        closed_ports=closed_ports,
-        barred_sites=barred_sites,
-        barred_facilities=barred_facilities,
-        modes=tuple(scenario.routes.modes),
-    )
-
-
-def _barred(
-    scenario: Scenario, tables: Tables, members: frozenset[str], excluded: frozenset[str]
-) -> tuple[dict[str, str], dict[str, str]]:
-    limit = scenario.coalition.max_excluded_ownership_share
-    sites: dict[str, str] = {}
-    for row in rows_of(tables.sites):
-        if row.country in excluded:
-            sites[row.site] = f"{row.country} is excluded"
-        elif members and row.country not in members and row.kind == "market":
-            sites[row.site] = f"{row.country} is not a member"
-    country = dict(zip(tables.sites["site"], tables.sites["country"], strict=True))
-    facilities: dict[str, str] = {}
-    for row in rows_of(tables.facilities):
-        reason = sites.get(row.site, "") or _over_limit(row.chinese_share, limit, excluded)
-        if members and country[row.site] not in members and not row.committed:
-            reason = reason or f"{country[row.site]} is not a member, so no new hub is planned there"
-        if row.facility in scenario.policy.keep_closed:
-            reason = "kept closed by the scenario"
-        if reason:
-            facilities[row.facility] = reason
-    for row in rows_of(tables.mines):
-        reason = sites.get(row.mine, "") or _over_limit(row.chinese_share, limit, excluded)
-        if row.mine in scenario.policy.keep_closed:
-            reason = "kept closed by the scenario"
-        if reason:
-            facilities[row.mine] = reason
-    return sites, facilities
-
-
-def _check_ids(scenario: Scenario, tables: Tables, faults: list[Fault]) -> None:
-    facilities = set(tables.facilities["facility"]) | set(tables.mines["mine"])
-    sites = set(tables.sites["site"])
-    commodities = set(tables.commodities["commodity"])
-    elements = set(tables.elements["element"])
-    places = (
-        facilities | sites | set(tables.zones["zone"]) | set(tables.ports["port"]) | set(tables.terminals["terminal"])
-    )
-
-    def need(where: str, names: list[str], known: set[str], what: str, table: str) -> None:
-        for name in names:
-            if name not in known:
-                faults.append(Fault(where, f"'{name}' is no known {what}", f"`hubplan data show {table}` lists them"))
-
-    if scenario.data:
-        faults.append(
-            Fault("data", f"overlays {', '.join(scenario.data)} cannot be read by this version", "remove them")
-        )
-    policy, shock = scenario.policy, scenario.shock
-    need("demand.set", [scenario.demand.set], set(tables.demand["set"]), "demand set", "demand")
-    sectors = [sector for sector in scenario.demand.unmet_usd_t if sector != "default"]
-    need("demand.unmet_usd_t", sectors, set(tables.demand["sector"]), "sector", "demand")
-    need("policy.must_open", list(policy.must_open), facilities, "facility", "facilities")
-    need("policy.keep_closed", list(policy.keep_closed), facilities, "facility or mine", "facilities")
-    need("policy.offtake.site", [o.site for o in policy.offtake], sites, "site", "sites")
-    need("policy.offtake.commodity", [o.commodity for o in policy.offtake], commodities, "commodity", "commodities")
-    need(
-        "policy.stockpile_days", list(policy.stockpile_days), elements | commodities, "element or commodity", "elements"
-    )
-    need("shock.lost", [loss.id for loss in shock.lost], places, "site, facility, port or chokepoint", "sites")
-    need(
-        "shock.export_ban.country",
-        [b.country for b in shock.export_ban],
-        set(tables.countries["country"]),
-        "country",
-        "countries",
-    )
-    for ban in shock.export_ban:
-        need("shock.export_ban.commodities", list(ban.commodities), commodities, "commodity", "commodities")
-    if shock.price_path is not None:
-        need("shock.price_path", [shock.price_path], set(tables.prices["set"]), "price path", "prices")

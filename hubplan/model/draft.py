@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from hubplan.data.access import Access
 from hubplan.data.chain import Chain, Process
-from hubplan.data.scenario import Access, Scenario
+from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables
 from hubplan.model.calendar import Calendar
 from hubplan.model.instance import Floats

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hubplan.data.access import Access
 from hubplan.data.frames import rows_of
-from hubplan.data.scenario import Access, Scenario
+from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables
 from hubplan.model.instance import Instance
 from hubplan.model.lanes import ON_SITE

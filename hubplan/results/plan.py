@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import geopandas as gpd
 import pandas as pd
 
-from hubplan.data.scenario import Access, Scenario
+from hubplan.data.access import Access
+from hubplan.data.scenario import Scenario
 from hubplan.errors import DataError, Fault
 
 STATUSES = ("optimal", "within_gap", "time_limit", "cancelled")

@@ -17,7 +17,8 @@ import geopandas as gpd
 import pyogrio
 
 import hubplan
-from hubplan.data.scenario import Access, scenario_from_dict
+from hubplan.data.access import Access
+from hubplan.data.scenario import scenario_from_dict
 from hubplan.errors import DataError, Fault
 from hubplan.results.cells import csv_to_table, table_to_csv
 from hubplan.results.lines import cut_line, geojson_to_routes, routes_to_geojson

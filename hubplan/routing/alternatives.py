@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.spatial import cKDTree
 
-from hubplan.data.scenario import Access
+from hubplan.data.access import Access
 from hubplan.data.tables import Tables
 from hubplan.network.assemble import Network
 from hubplan.network.sea import EARTH_KM

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from hubplan.data.scenario import Access
+from hubplan.data.access import Access
 from hubplan.errors import Fault
 from hubplan.network.assemble import Network
 from hubplan.routing.columns import columns

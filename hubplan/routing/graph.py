@@ -9,7 +9,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from hubplan.data.scenario import MODES, Access
+from hubplan.data.access import Access
+from hubplan.data.scenario import MODES
 from hubplan.errors import DataError, Fault
 from hubplan.network.assemble import Network
 from hubplan.routing.columns import columns

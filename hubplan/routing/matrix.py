@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse.csgraph import floyd_warshall
 
-from hubplan.data.scenario import Access
+from hubplan.data.access import Access
 from hubplan.network.assemble import Network
 from hubplan.routing.columns import columns
 from hubplan.routing.groundwork import Groundwork

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from shapely.geometry import LineString
 
-from hubplan.data.scenario import Access
+from hubplan.data.access import Access
 from hubplan.data.tables import Tables
 from hubplan.errors import NoRouteError
 from hubplan.network.assemble import Network

@@ -9,7 +9,8 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from hubplan.data.scenario import Access, Scenario, resolve_access
+from hubplan.data.access import Access, resolve_access
+from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 from hubplan.network.assemble import Network

@@ -7,8 +7,8 @@ from typing import Any
 
 import shapely
 
+from hubplan.data.access import Access
 from hubplan.data.frames import rows_of
-from hubplan.data.scenario import Access
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
 from hubplan.views.mapspec import Detail, Site, Way, Zone

@@ -10,8 +10,9 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from hubplan.data.access import Access, resolve_access
 from hubplan.data.frames import rows_of
-from hubplan.data.scenario import Access, Scenario, resolve_access
+from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables
 from hubplan.results.plan import Plan
 from hubplan.views.mapspec import Flow, Form, MapSpec, Site, Way

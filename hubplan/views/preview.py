@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from hubplan.data.access import Access
 from hubplan.data.frames import rows_of
-from hubplan.data.scenario import Access, Scenario
+from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables
 from hubplan.results.exposure import ON_SITE
 from hubplan.results.plan import Plan

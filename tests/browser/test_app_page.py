@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from views.conftest import HOSTILE, make_plan
 
-from hubplan.data.scenario import read_scenario, resolve_access
+from hubplan.data.access import resolve_access
+from hubplan.data.scenario import read_scenario
 from hubplan.data.shipped import shipped_path
 from hubplan.data.tables import read_tables
 from hubplan.results.save import write_run

@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubplan.data.scenario import (
-    Access,
-    Scenario,
-    read_scenario,
-    resolve_access,
-    scenario_from_dict,
-    scenario_from_toml,
-)
+from hubplan.data.access import Access, resolve_access
+from hubplan.data.scenario import Scenario, read_scenario, scenario_from_dict, scenario_from_toml
 from hubplan.data.tables import Tables, read_tables
 from hubplan.errors import DataError, Fault
 

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shapely import LineString
 
-from hubplan.data.scenario import resolve_access, scenario_from_dict
+from hubplan.data.access import resolve_access
+from hubplan.data.scenario import scenario_from_dict
 from hubplan.results import check
 from hubplan.results.check import check_plan, check_run
 from hubplan.results.checking.money import STORAGE_SHARE_YR

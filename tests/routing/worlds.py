@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hubplan.data.scenario import MODES, Access
+from hubplan.data.access import Access
+from hubplan.data.scenario import MODES
 from hubplan.network.assemble import Network
 
 RATES = {

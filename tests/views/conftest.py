@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 from shapely import LineString
 
-from hubplan.data.scenario import Access, Scenario
+from hubplan.data.access import Access
+from hubplan.data.scenario import Scenario
 from hubplan.results.plan import TABLES, Plan, as_table, empty_table
 
 HOSTILE = "{{7*7}}<img src=x onerror=alert(1)></script>`${1}`"

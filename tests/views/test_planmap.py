@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from hubplan.data.scenario import Access
+from hubplan.data.access import Access
 from hubplan.views.planmap import plan_map, route_map
 from hubplan.views.polyline import decode
 

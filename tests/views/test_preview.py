@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from shapely import LineString
 
-from hubplan.data.scenario import Access
+from hubplan.data.access import Access
 from hubplan.views.preview import preview_plan
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from hubplan.data.scenario import Access, resolve_access
+from hubplan.data.access import Access, resolve_access
 from hubplan.data.tables import Tables
 from hubplan.errors import Fault
 from hubplan.results.plan import KEYS, TABLES, Plan

@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from hubplan.data.access import resolve_access
 from hubplan.data.frames import rows_of
-from hubplan.data.scenario import Scenario, read_scenario, resolve_access
+from hubplan.data.scenario import Scenario, read_scenario
 from hubplan.data.shipped import shipped_path
 from hubplan.data.tables import Tables
 from hubplan.errors import HubplanError
