@@ -39,6 +39,7 @@ ELEMENTS = ["ndpr", "dy", "tb", "sm", "gd", "lace", "y", "other"]
 GRADES = ["standard", "high", "defence", "smco"]
 SECTORS = ["defence", "ev", "wind", "industry", "electronics", "other"]
 TIERS = ["core", "ally", "swing", "partner", "neutral", "china-aligned", "adversary"]
+PRICE_PATHS = ["outside", "china", "dump-2027"]
 KEBAB = "[a-z0-9]+(-[a-z0-9]+)*"
 SNAKE_LIST = "([a-z0-9_]+(;[a-z0-9_]+)*)?"
 
@@ -114,6 +115,11 @@ CHINESE = number(
     "1",
     "Share of equity held by owners from China and Hong Kong; blank = not known, 0 = none seen.",
     **SHARE,
+)
+OWNER = ident(
+    "owner",
+    "Controlling parent; an agreed purchase counts as made; blank = unknown, several, or not yet anybody's.",
+    required=False,
 )
 ASSUMED = text(
     "assumed_columns",
@@ -208,6 +214,16 @@ TABLES = [
                 low=None,
                 required=True,
             ),
+            text(
+                "bars_export",
+                "Commodities (;-separated) that its law lets nobody export, as far as read; blank = none known.",
+                pattern=f"({KEBAB}(;{KEBAB})*)?",
+            ),
+            text(
+                "bars_feeds",
+                "Ore feeds (;-separated) that no plant there may take, as far as read; blank = none known.",
+                pattern=f"(({'|'.join(FEEDS)})(;({'|'.join(FEEDS)}))*)?",
+            ),
         ],
     ),
     table(
@@ -245,6 +261,7 @@ TABLES = [
         [
             ident("mine", "Site id."),
             text("operator", "Operator and holders."),
+            OWNER,
             CHINESE,
             text(
                 "status",
@@ -286,6 +303,12 @@ TABLES = [
                 "Whether the product carries thorium or uranium enough for class 7 rules.",
                 required=True,
                 enum=["yes", "no", "unknown"],
+            ),
+            number(
+                "thorium_t_t",
+                "t/t",
+                "t ThO2 per t REO in the shipped product; blank = unknown. Mostly typical of the mineral.",
+                high=1,
             ),
             ASSUMED,
         ],
@@ -365,6 +388,11 @@ TABLES = [
                 pattern=r"(0(\.\d+)?|1)(;(0(\.\d+)?|1))*",
             ),
             number("life_years", "yr", "Years of use.", low=1, required=True),
+            number("co2_t_t", "t/t", "t CO2 of process and energy per t of what the capacity counts."),
+            number("residue_t_t", "t/t", "t of solid residue, dry, per t of what the capacity counts."),
+            number("power_mwh_t", "MWh/t", "Electricity per t of what the capacity counts."),
+            number("water_m3_t", "m3/t", "Water taken in per t of what the capacity counts."),
+            number("acid_t_t", "t/t", "t of acid, as 100 %, per t of what the capacity counts."),
             ASSUMED,
         ],
     ),
@@ -438,6 +466,7 @@ TABLES = [
             ident("site", "Site."),
             text("stage", "Stage.", required=True, enum=STAGES),
             text("operator", "Operator; blank for a candidate."),
+            OWNER,
             CHINESE,
             text(
                 "status",
@@ -446,6 +475,7 @@ TABLES = [
                 enum=["operating", "construction", "planned", "candidate", "cancelled"],
             ),
             year("start_year", "First year of product, actual or earliest; blank for a candidate."),
+            year("end_year", "Last year of operation; blank = no end known."),
             flag("committed", "Operating or under construction: needs no decision."),
             number(
                 "capacity_t_yr",
@@ -505,10 +535,10 @@ TABLES = [
     ),
     table(
         "prices",
-        "Two price paths: inside China and outside",
+        "Price paths: outside China, inside, and a dump from 2027 to 2031",
         ["set", "commodity", "year"],
         [
-            text("set", "china or outside.", required=True, enum=["china", "outside"]),
+            text("set", "Price path.", required=True, enum=PRICE_PATHS),
             ident("commodity", "Commodity."),
             year("year", "Year.", required=True),
             number("price_usd_t", "USD/t", "Price per t contained.", required=True),

@@ -56,6 +56,7 @@ def _sizes_in_order(frames: Frames, raw: Files) -> Iterator[Fault]:
     for name, low, high in (
         ("stages", "size_min_t_yr", "size_max_t_yr"),
         ("facilities", "capacity_t_yr", "max_t_yr"),
+        ("facilities", "start_year", "end_year"),
         ("locks", "from_year", "to_year"),
         ("transport", "low", "high"),
         ("transport", "low", "value"),
@@ -134,6 +135,57 @@ def _years_are_whole(frames: Frames, raw: Files) -> Iterator[Fault]:
             )
 
 
+def _plants_make_their_goods(frames: Frames, raw: Files) -> Iterator[Fault]:
+    """Only alloy and magnet plants list grades; an owner is read off an operator."""
+    for name, key in (("mines", "mine"), ("facilities", "facility")):
+        frame = frames[name]
+        for row in np.flatnonzero(((frame["owner"] != "") & (frame["operator"] == "")).to_numpy())[:SHOWN]:
+            yield Fault(
+                raw[name].where(int(row), "owner"), f"{frame[key].iloc[row]} has no operator", "name the operator"
+            )
+    plants = frames["facilities"]
+    for row in np.flatnonzero(((plants["grades"] != "") & ~plants["stage"].isin(["alloy", "magnet"])).to_numpy()):
+        where = raw["facilities"].where(int(row), "grades")
+        yield Fault(where, f"a {plants['stage'].iloc[row]} plant makes no magnet grade", "leave the cell empty")
+
+
+def _feeds_are_let_in(frames: Frames, raw: Files) -> Iterator[Fault]:
+    """No plant takes a feed its country bars; where one is barred, a cracking plant says what it takes."""
+    country = frames["sites"].set_index("site")["country"]
+    barred = frames["countries"].set_index("country")["bars_feeds"]
+    plants = frames["facilities"]
+    for row, (site, stage, feeds) in enumerate(zip(plants["site"], plants["stage"], plants["feeds"], strict=True)):
+        bars = set(filter(None, barred[country[site]].split(";")))
+        where = raw["facilities"].where(row, "feeds")
+        if taken := sorted(bars & set(feeds.split(";"))):
+            yield Fault(where, f"{country[site]} bars {', '.join(taken)}", "take it out, or correct countries.csv")
+        if bars and stage == "crack_leach" and not feeds:
+            yield Fault(
+                where, f"is empty, and {country[site]} bars {', '.join(sorted(bars))}", "list the feeds it takes"
+            )
+    known = set(frames["commodities"]["commodity"])
+    for row, cell in enumerate(frames["countries"]["bars_export"]):
+        if unknown := sorted(set(filter(None, cell.split(";"))) - known):
+            where = raw["countries"].where(row, "bars_export")
+            yield Fault(where, f"{', '.join(unknown)} is not in commodities.csv", "use its commodities")
+
+
+def _thorium_agrees(frames: Frames, raw: Files) -> Iterator[Fault]:
+    """Cargo of class 7 holds thorium, so its figure is not 0."""
+    mines = frames["mines"]
+    for row in np.flatnonzero(((mines["thorium"] == "yes") & (mines["thorium_t_t"] == 0)).to_numpy()):
+        where = raw["mines"].where(int(row), "thorium_t_t")
+        yield Fault(where, "is 0, and thorium is yes", "give the content, or leave it empty if unknown")
+
+
+def _price_paths_are_whole(frames: Frames, raw: Files) -> Iterator[Fault]:
+    """Every price path has every commodity: a scenario may ask for any."""
+    goods = frames["prices"].groupby("set", sort=False)["commodity"].agg(set)
+    for path, priced in goods.items():
+        if missing := sorted(set(frames["prices"]["commodity"]) - priced):
+            yield Fault("prices.csv, column set", f"{path} has no price of {', '.join(missing)}", "add its rows")
+
+
 RULES: Final[tuple[Callable[[Frames, Files], Iterator[Fault]], ...]] = (
     _baskets_sum,
     _recipes_make_no_matter,
@@ -142,4 +194,8 @@ RULES: Final[tuple[Callable[[Frames, Files], Iterator[Fault]], ...]] = (
     _ids_not_shared,
     _outputs_point_somewhere,
     _years_are_whole,
+    _plants_make_their_goods,
+    _feeds_are_let_in,
+    _thorium_agrees,
+    _price_paths_are_whole,
 )

@@ -14,6 +14,8 @@ UNIT_OF_SUFFIX: Final[dict[str, str]] = {
     "_usd": "USD",
     "_t_yr": "t/yr",
     "_t_t": "t/t",
+    "_mwh_t": "MWh/t",
+    "_m3_t": "m3/t",
     "_reo_t": "t",
     "_t": "t",
     "_teu": "TEU",

@@ -155,7 +155,7 @@ def test_no_shipped_separation_makes_more_of_an_element_than_comes_in(shipped):
 
 @pytest.mark.parametrize("grade", GRADES)
 def test_no_shipped_recycling_gives_back_more_than_went_into_the_magnet(shipped, grade):
-    """Oxide from a tonne of swarf or scrap, as metal (Nd2O3 is 0.857 metal, Dy2O3 0.871, Tb4O7 0.850, Sm2O3 0.862): within its grade."""
+    """Oxide from a tonne of swarf or scrap, as metal (Nd2O3 0.857, Dy2O3 0.871, Tb4O7 0.850, Sm2O3 0.862): within its grade."""
     metal = {"ndpr": 0.86, "dy": 0.872, "tb": 0.851, "sm": 0.863}
     for swarf in (True, False):
         for (oxide, _), amount in recycling_process(shipped, grade, swarf=swarf).makes.items():

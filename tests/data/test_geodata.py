@@ -379,6 +379,76 @@ def test_prices_rise_along_the_chain_and_outside_is_dearer(tables: Tables) -> No
         assert price.loc["magnet-high", path] > price.loc["magnet-standard", path] > price.loc["alloy-standard", path]
 
 
+def test_a_dump_sells_below_the_chinese_price_and_ends(tables: Tables) -> None:
+    """NdPr oxide: the lowest quote of 2024, 50 USD/kg, x 0.6 = 30; in 2032 a third of the way back to 110: 56.67."""
+    paths = {
+        name: rows.pivot_table(index="commodity", columns="year", values="price_usd_t")
+        for name, rows in tables.prices.groupby("set")
+    }
+    dumped, outside = paths["dump-2027"], paths["outside"]
+    assert dumped.loc["ndpr-oxide", [2026, 2027, 2031, 2032, 2034]].tolist() == [
+        110_000,
+        30_000,
+        30_000,
+        56_670,
+        110_000,
+    ]
+    assert (dumped <= outside).all(axis=None)
+    kept = [2025, 2026, *range(2034, 2041)]
+    assert (dumped[kept] == outside[kept]).all(axis=None)
+    assert (dumped[2029] < paths["china"][2029]).all()
+
+
+def test_samarium_cobalt_is_made_where_it_is_known_to_be(tables: Tables) -> None:
+    """Of the plants that stand: five magnet makers, and alloy for each; new candidates may make any grade."""
+    plants = tables.facilities[tables.facilities["grades"].str.contains("smco")]
+    stand = plants[plants["status"] == "operating"]
+    assert set(stand.loc[stand["stage"] == "magnet", "site"]) == {
+        "hanau", "landisville", "ningbo", "takefu", "vizag-repm"
+    }  # fmt: skip
+    assert set(stand.loc[stand["stage"] == "magnet", "site"]) <= set(stand.loc[stand["stage"] == "alloy", "site"])
+    assert set(plants["status"]) == {"operating", "candidate"}
+
+
+def test_demand_for_samarium_cobalt_is_the_old_samarium(tables: Tables) -> None:
+    """United States 2025: 8,480 t x 0.0075 / 0.425 = 149.6 t for defence, 8,480 x 0.008 x 0.4 / 0.425 = 63.9 t else."""
+    rows = in_year(tables.demand[tables.demand["market"] == "market-usa"], 2025)
+    asked = rows[rows["set"] == "allied-base"].set_index(["product", "sector"])["demand_t"]
+    assert asked["magnet-smco", "defence"] == pytest.approx(149.65, abs=0.01)
+    assert asked["magnet-smco", "industry"] == pytest.approx(63.85, abs=0.01)
+    assert asked["gd-oxide", "industry"] == pytest.approx(8480 * 0.008 * 0.6, abs=0.01)
+
+
+def test_owners_are_read_off_operators(tables: Tables) -> None:
+    """The same parent has one id across mines and plants; nobody's candidate has none."""
+    owner = {**tables.mines.set_index("mine")["owner"], **tables.facilities.set_index("facility")["owner"]}
+    for owned in ("mount-weld", "kalgoorlie-crack-leach", "kuantan-separation-heavy"):
+        assert owner[owned] == "lynas"
+    assert owner["ellesmere-alloy"] == owner["round-top"] == "usa-rare-earth"
+    assert owner["hanau-magnet"] == owner["sumter-magnet"] == "vac"
+    candidates = tables.facilities[tables.facilities["operator"] == ""]
+    assert (candidates["owner"] == "").all()
+    assert (candidates["status"] == "candidate").all()
+
+
+def test_thorium_is_where_beach_sand_is(tables: Tables) -> None:
+    """Monazite of 6 % ThO2 at 58 % REO: 0.1 t/t; Mount Weld 0.16 % at 40 %: 0.004; 25 times less, and no class 7."""
+    content = tables.mines.set_index("mine")["thorium_t_t"]
+    assert content["toliara-ranobe"] == pytest.approx(0.06 / 0.58, rel=0.05)
+    assert content["mount-weld"] == pytest.approx(0.0016 / 0.4)
+    feeds = tables.mines.set_index("mine")["feed"]
+    assert content[feeds == "thorium-monazite"].min() > 10 * content[feeds == "bastnaesite"].max()
+
+
+def test_every_stage_says_what_it_needs_and_leaves(tables: Tables) -> None:
+    columns = ["co2_t_t", "residue_t_t", "power_mwh_t", "water_m3_t", "acid_t_t"]
+    stages = tables.stages.set_index("stage")
+    assert stages[columns].notna().all(axis=None)
+    assert stages["residue_t_t"].idxmax() == "crack_leach"
+    for cell in stages["assumed_columns"]:
+        assert set(columns) <= set(cell.split(";")), "no figure of these was read"
+
+
 def test_locks_that_history_must_show(tables: Tables) -> None:
     locks = tables.locks.set_index("mine")
     assert (locks.loc["serra-verde", "destination_country"], locks.loc["serra-verde", "to_year"]) == ("CHN", 2026)

@@ -135,6 +135,20 @@ def test_reads_in_half_a_second() -> None:
         ("demand.csv", "allied-base,market-usa", "market", "kuantan", "kuantan is not a market in sites.csv"),
         ("demand.csv", "allied-base,market-usa", "year", "2024", "lacks years between its first and last"),
         ("outputs.csv", "country,AUS", "id", "OZ", "there is no country OZ"),
+        (
+            "facilities.csv",
+            "kuantan-separation-light",
+            "grades",
+            "smco",
+            "a separation_light plant makes no magnet grade",
+        ),
+        ("facilities.csv", "hanau-magnet", "grades", "bonded", "'bonded' has the wrong form"),
+        ("facilities.csv", "hanau-magnet", "operator", "", "hanau-magnet has no operator"),
+        ("facilities.csv", "kuantan-crack-leach", "feeds", "monazite;xenotime", "MYS bars xenotime"),
+        ("facilities.csv", "kuantan-crack-leach", "feeds", "", "is empty, and MYS bars thorium-monazite, xenotime"),
+        ("countries.csv", "MYS", "bars_export", "ore", "ore is not in commodities.csv"),
+        ("mines.csv", "toliara-ranobe", "thorium_t_t", "0", "is 0, and thorium is yes"),
+        ("prices.csv", "dump-2027,lace-oxide,2025", "commodity", "magnet-smco", "stands twice"),
     ],
 )
 def test_names_the_cell(world: Path, file: str, row: str, column: str, value: str, found: str) -> None:
@@ -146,8 +160,25 @@ def test_names_the_cell(world: Path, file: str, row: str, column: str, value: st
         for fault in hits
     )
     if file == "facilities.csv":
-        wanted = "facility" if column == "stage" else column
+        wanted = {"stage": "facility", "operator": "owner"}.get(column, column)
         assert hits[0].where == f"facilities.csv, line {line}, column {wanted}"
+
+
+def test_a_plant_does_not_end_before_it_starts(world: Path) -> None:
+    line = edit_cell(world, "facilities.csv", "kuantan-crack-leach", "end_year", "2011")
+    (fault,) = faults_of(world)
+    assert fault.where == f"facilities.csv, line {line}, column start_year"
+    assert fault.found == "2012 is above end_year 2011"
+
+
+def test_a_price_path_has_every_commodity(world: Path) -> None:
+    spoil(
+        world,
+        "prices.csv",
+        lambda text: "\n".join(line for line in text.splitlines() if not line.startswith("dump-2027,gd-oxide")),
+    )
+    (fault,) = faults_of(world)
+    assert fault.found == "dump-2027 has no price of gd-oxide"
 
 
 def test_lists_all_faults_at_once(world: Path) -> None:
@@ -178,7 +209,7 @@ def test_a_column_of_nonsense_does_not_flood(world: Path) -> None:
             "mines.csv, line 1, column operator",
             "stands twice",
         ),
-        (lambda text: text + "shortrow,1\n", "mines.csv, line 76", "has 2 cells for 18 columns"),
+        (lambda text: text + "shortrow,1\n", "mines.csv, line 76", "has 2 cells for 20 columns"),
         (lambda text: text + text.splitlines()[-1] + "\n", "mines.csv, line 76, column mine", "stands twice (mine)"),
         (lambda text: text + '"open quote', "mines.csv, line 76", "is not CSV"),
     ],
