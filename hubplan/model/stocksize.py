@@ -141,7 +141,8 @@ def size_order(
     Notes
     -----
     Snyder and Shen, Fundamentals of Supply Chain Theory, 2nd ed. (2019), equation 9.5; Parlar and Berkin (1991)
-    as corrected by Berk and Arreola-Risa (1994), Naval Research Logistics 41(1):129; the approximation is Snyder (2014), IJPE 155:91.
+    as corrected by Berk and Arreola-Risa (1994), Naval Research Logistics 41(1):129. The approximation is Snyder (2014),
+    International Journal of Production Economics 155:91.
     """
     given = {
         "order_usd": order_usd,

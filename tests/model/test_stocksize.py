@@ -154,7 +154,8 @@ def test_what_is_no_price_or_chance_is_refused(change):
 
 
 def test_months_run_in_lines_between_the_middles_of_years():
-    """120, 240 and 120 t/yr: middles after 6, 18 and 30 months. Month 0 to 5: 10 t; month 6: 120 + 120 x 0.5/12 = 125 t/yr, 10.4167 t.
+    """120, 240 and 120 t/yr: middles after 6, 18 and 30 months. Months 0 to 5: 10 t;
+    month 6: 120 + 120 x 0.5/12 = 125 t/yr, 10.4167 t.
     The middle year rises from 180 to 240 t/yr and falls back, 2 x (185 + 195 + ... + 235)/12 = 210 t = 240 + (120 - 480 + 120)/8.
     """
     months = spread_over_months([1, 1, 1], [120.0, 240.0, 120.0])
