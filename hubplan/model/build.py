@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
+from hubplan.data.access import Access, resolve_access
 from hubplan.data.chain import STOCKED, build_chain
 from hubplan.data.frames import rows_of
-from hubplan.data.scenario import Access, Scenario, resolve_access
+from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 from hubplan.model.calendar import build_calendar, ramped
@@ -15,6 +18,8 @@ from hubplan.model.draft import Draft
 from hubplan.model.facilities import add_collections, add_mines, add_plants
 from hubplan.model.instance import Instance
 from hubplan.model.lanes import LaneFinder
+from hubplan.model.policy.page import write_rules
+from hubplan.model.rulebook import Rulebook
 from hubplan.model.rules import (
     find_available_share,
     find_byproducts,
@@ -22,10 +27,8 @@ from hubplan.model.rules import (
     find_growth,
     find_locks,
     find_must_open,
-    find_offtakes,
     find_open_lanes,
     find_reported,
-    find_stock_needs,
     find_yearly_needs,
 )
 from hubplan.model.supply import KEEP_LEAST, add_downstream, add_upstream
@@ -58,7 +61,8 @@ def build_instance(tables: Tables, routes: Routes, scenario: Scenario, *, access
     add_upstream(draft, finder)
     demand = find_demand(draft)
     add_downstream(draft, finder, demand)
-    return _assemble(draft, finder, demand)
+    inst = _assemble(draft, finder, demand)
+    return replace(inst, rules=write_rules(Rulebook(inst, draft)))
 
 
 def _refuse_unmodelled(scenario: Scenario, tables: Tables) -> None:
@@ -93,7 +97,7 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
         mine = str(draft.facilities[draft.processes[row.process]["facility"]]["facility"])
         held[(balances["place"] == mine).to_numpy(), row.period] = True
     lanes = pd.DataFrame(draft.lanes)
-    loose = ("lace-oxide", "other-oxide", "smeugd-oxide", "y-oxide", "heavy-concentrate", "scrap")
+    loose = ("lace-oxide", "other-oxide", "sm-oxide", "gd-oxide", "y-oxide", "heavy-concentrate", "scrap")
     surplus = np.isin(commodity, loose) | np.char.startswith(commodity, "swarf-")
     market = balances["market"].to_numpy(dtype=bool)
     separated = np.isin(commodity, STOCKED) & ~market & _made_here(draft, balances)
@@ -103,7 +107,6 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
     for n, profile in enumerate(draft.ramps):
         for opened, year in enumerate(calendar.first):
             ramp[n, opened] = ramped(calendar, year, profile)
-    policy = draft.scenario.policy
     row_of = {str(row["facility"]): n for n, row in enumerate(draft.facilities)}
     return Instance(
         periods=calendar.first,
@@ -134,15 +137,10 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
         fixed_output=fixed,
         output_limits=limits,
         locks=find_locks(draft),
-        offtakes=find_offtakes(draft),
-        country_shares=pd.DataFrame(sorted(policy.max_country_share.items()), columns=["stage", "share"]),
-        stock_needs=find_stock_needs(draft, needs),
         yearly_needs=needs,
         growth=find_growth(draft),
-        budget_usd=policy.budget_usd,
-        max_hubs=policy.max_hubs,
+        keep_usd_yr=np.zeros(len(draft.facilities)),
         must_open=tuple(find_must_open(draft, row_of)),
-        rule_usd_t=draft.scenario.demand.unmet_usd_t["default"],
         counts={
             "lanes": len(lanes),
             "lanes_offered": finder.offered,

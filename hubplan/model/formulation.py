@@ -13,6 +13,7 @@ import numpy.typing as npt
 from hubplan.data.frames import rows_of
 from hubplan.model.assembly import Arrays, Assembly
 from hubplan.model.instance import Instance
+from hubplan.model.rulebook import KINDS, UNITS, WHOLE
 
 Ints = npt.NDArray[np.int64]
 
@@ -34,10 +35,13 @@ class Variables:
     stock: Ints  # (B, T) I: stock at the end of the period, kt
     held: Ints  # (B, T) g: surplus held, kt
     sold: Ints  # (B, T) b: by-product sold, kt
+    kept: Ints  # (N, T) k: share of the standing capacity that is kept
     unmet: Ints  # (demand rows,) u, kt
-    offtake_short: Ints  # (offtake rows,) z, kt
-    share_over: Ints  # (country-share rows) z, kt
-    stock_short: Ints  # (stock-need rows,) z, kt
+    broken: Ints  # (rules,) z: amount by which a rule is broken, in its scaled unit
+
+    def of(self, kind: str) -> Ints:
+        """Columns of a kind of decision that rules may weigh."""
+        return np.asarray(getattr(self, kind))
 
 
 def build_model(inst: Instance) -> tuple[Arrays, Variables]:
@@ -58,12 +62,10 @@ def build_model(inst: Instance) -> tuple[Arrays, Variables]:
     add_byproduct_markets(model, inst, var)  # (6)
     add_reported_output(model, inst, var)  # (7)
     add_offtake_locks(model, inst, var)  # (8)
-    add_offtakes(model, inst, var)  # (9)
-    add_country_shares(model, inst, var)  # (10)
-    add_stockpile(model, inst, var)  # (11)
-    add_budget(model, inst, var)  # (12)
-    add_whole_lanes(model, inst, var)  # (13)
-    add_growth(model, inst, var)  # (14)
+    add_whole_lanes(model, inst, var)  # (9)
+    add_growth(model, inst, var)  # (10)
+    add_closure(model, inst, var)  # (11)
+    add_rules(model, inst, var)  # (12)
     return model.finish(), var
 
 
@@ -135,8 +137,6 @@ def add_variables(model: Assembly, inst: Instance) -> Variables:
         upper=inst.demand["demand_t"].to_numpy(float) / KT,
         cost=inst.demand["unmet_usd_t"].to_numpy(float) * worth[at],
     )
-    stages = len(inst.country_shares)
-    countries = fac["country"].nunique()
     return Variables(
         opened=opened,
         size=size,
@@ -147,14 +147,27 @@ def add_variables(model: Assembly, inst: Instance) -> Variables:
         held=held,
         sold=sold,
         unmet=unmet,
-        offtake_short=model.add_columns(
-            len(inst.offtakes), cost=inst.rule_usd_t * worth[inst.offtakes["period"].to_numpy(dtype=int)]
+        kept=_where(
+            model,
+            inst.installed_t_yr * (inst.keep_usd_yr > 0)[:, None] > 0,
+            cost=inst.keep_usd_yr[:, None] / M_USD * (inst.discount * inst.block_years)[None, :],
+            upper=1.0,
         ),
-        share_over=model.add_columns((stages, countries, len(periods)), cost=inst.rule_usd_t * worth),
-        stock_short=model.add_columns(
-            len(inst.stock_needs), cost=inst.rule_usd_t * worth[inst.stock_needs["period"].to_numpy(dtype=int)]
-        ),
+        broken=_add_breaches(model, inst),
     )
+
+
+def _add_breaches(model: Assembly, inst: Instance) -> Ints:
+    """One column for each rule that may be broken, at its price."""
+    table = inst.rules.table
+    ids = np.full(len(table), -1, dtype=np.int64)
+    price = table["penalty_usd"].to_numpy(dtype=float)
+    soft = np.isfinite(price)
+    at = table["period"].to_numpy(dtype=int)
+    worth = np.where(at == WHOLE, 1.0, inst.discount[at]) if len(table) else np.zeros(0)
+    scale = table["unit"].map(dict(UNITS)).to_numpy(dtype=float)
+    ids[soft] = model.add_columns(int(soft.sum()), cost=price[soft] * scale[soft] / M_USD * worth[soft])
+    return ids
 
 
 def _balance_live(inst: Instance, live: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -183,7 +196,10 @@ def add_capacity(model: Assembly, inst: Instance, var: Variables) -> None:
     """(1) A facility processes at most what exists and what was built, ramped, less what is lost."""
     n, t = inst.existing_t_yr.shape
     years = inst.block_years * inst.available_share  # (N, T)
-    rows = model.add_rows("capacity", (n, t), upper=inst.existing_t_yr * years / KT)
+    standing = inst.existing_t_yr * years / KT
+    closable = var.kept >= 0
+    rows = model.add_rows("capacity", (n, t), upper=np.where(closable, 0.0, standing))
+    model.add_terms(rows[closable], var.kept[closable], -standing[closable])
     owner = inst.processes["facility"].to_numpy(dtype=int)
     model.add_terms(rows[owner], var.run, inst.processes["capacity_use"].to_numpy(float)[:, None])
     for opened in range(t):
@@ -292,64 +308,8 @@ def add_offtake_locks(model: Assembly, inst: Instance, var: Variables) -> None:
                 model.add_terms(row, var.flow[lanes, int(lock.period)], (there[lanes] == lock.country) - lock.share)
 
 
-def add_offtakes(model: Assembly, inst: Instance, var: Variables) -> None:
-    """(9) Contracts are taken or paid for."""
-    if not len(inst.offtakes):
-        return
-    rows = model.add_rows("offtake", len(inst.offtakes), lower=inst.offtakes["amount_t"].to_numpy(float) / KT)
-    model.add_terms(rows, var.offtake_short, 1.0)
-    for row, deal in zip(rows, rows_of(inst.offtakes), strict=True):
-        lanes = (inst.lanes["origin"] == deal.site) & (inst.lanes["commodity"] == deal.commodity)
-        model.add_terms(row, var.flow[lanes.to_numpy(dtype=bool), int(deal.period)], 1.0)
-
-
-def add_country_shares(model: Assembly, inst: Instance, var: Variables) -> None:
-    """(10) No country runs more than its share of a stage."""
-    countries = sorted(inst.facilities["country"].unique())
-    owner = inst.processes["facility"].to_numpy(dtype=int)
-    use = inst.processes["capacity_use"].to_numpy(float)
-    stage = inst.facilities["stage"].to_numpy()[owner]
-    country = inst.facilities["country"].to_numpy()[owner]
-    for s, rule in enumerate(rows_of(inst.country_shares)):
-        members = np.flatnonzero(stage == rule.stage)
-        for c, name in enumerate(countries):
-            if not (country[members] == name).any():
-                continue
-            rows = model.add_rows("country share", len(inst.periods), upper=0.0)
-            weight = use[members] * ((country[members] == name) - rule.share)
-            model.add_terms(rows[None, :], var.run[members], weight[:, None])
-            model.add_terms(rows, var.share_over[s, c], -1.0)
-
-
-def add_stockpile(model: Assembly, inst: Instance, var: Variables) -> None:
-    """(11) Stocks cover the days asked for."""
-    commodity = inst.balances["commodity"].to_numpy()
-    if not len(inst.stock_needs):
-        return
-    rows = model.add_rows("stockpile", len(inst.stock_needs), lower=inst.stock_needs["amount_t"].to_numpy(float) / KT)
-    model.add_terms(rows, var.stock_short, 1.0)
-    for row, need in zip(rows, rows_of(inst.stock_needs), strict=True):
-        model.add_terms(row, var.stock[commodity == need.commodity, int(need.period)], 1.0)
-
-
-def add_budget(model: Assembly, inst: Instance, var: Variables) -> None:
-    """(12) Capital within the budget, and no more hubs than allowed; what must open does."""
-    last_open, last_size = var.opened[:, -1], var.size[:, -1]
-    if inst.budget_usd is not None:
-        row = model.add_rows("budget", 1, upper=inst.budget_usd / M_USD)
-        model.add_terms(row, last_open, inst.facilities["capital_fixed_usd"].to_numpy(float) / M_USD)
-        model.add_terms(row, last_size, inst.facilities["capital_slope_usd_t_yr"].to_numpy(float) * KT / M_USD)
-    if inst.max_hubs is not None:
-        row = model.add_rows("number of hubs", 1, upper=float(inst.max_hubs))
-        model.add_terms(row, last_open[(inst.facilities["stage"] != "mine").to_numpy()], 1.0)
-    if inst.must_open:
-        must = np.asarray(inst.must_open, dtype=int)
-        rows = model.add_rows("must open", len(must), lower=1.0)
-        model.add_terms(rows, last_open[must], 1.0)
-
-
 def add_whole_lanes(model: Assembly, inst: Instance, var: Variables) -> None:
-    """(13) Where a customer has one supplier, a lane carries its whole demand or nothing."""
+    """(9) Where a customer has one supplier, a lane carries its whole demand or nothing."""
     if not inst.lane_whole.any():
         return
     amount = np.zeros((len(inst.balances), len(inst.periods)))
@@ -365,8 +325,40 @@ def add_whole_lanes(model: Assembly, inst: Instance, var: Variables) -> None:
 
 
 def add_growth(model: Assembly, inst: Instance, var: Variables) -> None:
-    """(14) A stage grows no faster than crews and equipment allow."""
+    """(10) A stage grows no faster than crews and equipment allow."""
     stage = inst.facilities["stage"].to_numpy()
     for limit in rows_of(inst.growth):
         row = model.add_rows("growth", 1, upper=limit.most_t_yr / KT)
         model.add_terms(row, var.size[stage == limit.stage, int(limit.period)], 1.0)
+
+
+def add_closure(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(11) What stands may be closed to save what it costs to keep, and a closed plant stays closed."""
+    before, after = var.kept[:, :-1], var.kept[:, 1:]
+    both = (before >= 0) & (after >= 0)
+    rows = model.add_rows("closed stays closed", int(both.sum()), upper=0.0)
+    model.add_terms(rows, after[both], 1.0)
+    model.add_terms(rows, before[both], -1.0)
+
+
+def add_rules(model: Assembly, inst: Instance, var: Variables) -> None:
+    """(12) Policy rules hold, or are broken at their price; `hubplan.model.policy` writes them."""
+    rules = inst.rules
+    if not len(rules):
+        return
+    table = rules.table
+    scale = table["unit"].map(dict(UNITS)).to_numpy(dtype=float)
+    limit = table["limit"].to_numpy(dtype=float) / scale
+    least = (table["sense"] == "at_least").to_numpy()
+    rows = model.add_rows(
+        "rule", len(table), lower=np.where(least, limit, -np.inf), upper=np.where(least, np.inf, limit)
+    )
+    for code, kind in enumerate(KINDS):
+        at = np.flatnonzero(rules.kind == code)
+        if not len(at):
+            continue
+        columns = var.of(kind)
+        found = columns[rules.row[at]] if columns.ndim == 1 else columns[rules.row[at], rules.period[at]]
+        native = 1.0 if kind in ("opened", "kept") else KT
+        model.add_terms(rows[rules.rule[at]], found, rules.weight[at] * native / scale[rules.rule[at]])
+    model.add_terms(rows, var.broken, np.where(least, 1.0, -1.0))

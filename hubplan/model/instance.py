@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hubplan.errors import DataError, Fault
+from hubplan.model.rulebook import Rules
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -72,22 +73,16 @@ class Instance:
         ``facility, commodity, period, output_t``: what a facility makes at most.
     locks
         ``mine, country, period, share``: share of a mine's output that goes to a country.
-    offtakes
-        ``site, commodity, period, amount_t``.
-    country_shares
-        ``stage, share``.
-    stock_needs
-        ``commodity, period, amount_t``.
     yearly_needs
         ``commodity, period, yearly_t``: oxide that the demand of a period asks for in a year.
     growth
         ``stage, period, most_t_yr``: capacity that all new facilities of a stage together can have by a period at most.
-    budget_usd, max_hubs
-        Capital and number of facilities that may be built; None is no limit.
+    keep_usd_yr
+        What it costs a year to keep a standing facility; where it is above 0 the plan may close it. Shape (N,).
     must_open
-        Facility rows that have to be open at the end.
-    rule_usd_t
-        Penalty per tonne by which a policy rule is broken.
+        Facility rows that have to be open at the end (a rule says so; here for the search).
+    rules
+        Policy, as rows over the decisions.
     counts
         What was kept and pruned on the way, for the manifest.
     """
@@ -118,15 +113,11 @@ class Instance:
     fixed_output: pd.DataFrame = field(default_factory=lambda: _frame("process", "period", "output_t"))
     output_limits: pd.DataFrame = field(default_factory=lambda: _frame("facility", "commodity", "period", "output_t"))
     locks: pd.DataFrame = field(default_factory=lambda: _frame("mine", "country", "period", "share"))
-    offtakes: pd.DataFrame = field(default_factory=lambda: _frame("site", "commodity", "period", "amount_t"))
-    country_shares: pd.DataFrame = field(default_factory=lambda: _frame("stage", "share"))
-    stock_needs: pd.DataFrame = field(default_factory=lambda: _frame("commodity", "period", "amount_t"))
     yearly_needs: pd.DataFrame = field(default_factory=lambda: _frame("commodity", "period", "yearly_t"))
     growth: pd.DataFrame = field(default_factory=lambda: _frame("stage", "period", "most_t_yr"))
-    budget_usd: float | None = None
-    max_hubs: int | None = None
+    keep_usd_yr: Floats
     must_open: tuple[int, ...] = ()
-    rule_usd_t: float = 1e6
+    rules: Rules = field(default_factory=Rules)
     counts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -143,6 +134,7 @@ class Instance:
             "lane_whole": (self.lane_whole, (len(self.lanes),)),
             "held_periods": (self.held_periods, (b, t)),
             "may_hold": (self.may_hold, (b,)),
+            "keep_usd_yr": (self.keep_usd_yr, (n,)),
         }
         for name, (array, shape) in shapes.items():
             if array.shape != shape:
@@ -160,6 +152,7 @@ class Instance:
             "ramp_share": self.ramp_share,
             "term_t_t": self.term_t_t,
             "storage_usd_t_yr": self.storage_usd_t_yr,
+            "keep_usd_yr": self.keep_usd_yr,
         }
         frames = {
             "facilities": self.facilities,

@@ -155,34 +155,6 @@ def find_yearly_needs(draft: Draft, demand: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["commodity", "period", "yearly_t"])
 
 
-def find_stock_needs(draft: Draft, needs: pd.DataFrame) -> pd.DataFrame:
-    """Stockpile rules as tonnes at the end of each period."""
-    days = {
-        name.removesuffix("-oxide") + "-oxide": value for name, value in draft.scenario.policy.stockpile_days.items()
-    }
-    unknown = sorted(set(days) - set(STOCKED))
-    if unknown:
-        found = f"{', '.join(unknown)} cannot be stocked"
-        raise DataError([Fault("policy.stockpile_days", found, f"stock {', '.join(STOCKED)} or their elements")])
-    kept = needs[needs["commodity"].isin(list(days))]
-    amount = kept["yearly_t"] * kept["commodity"].map(days).astype(float) / 365
-    return kept[["commodity", "period"]].assign(amount_t=amount).reset_index(drop=True)
-
-
-def find_offtakes(draft: Draft) -> pd.DataFrame:
-    """Contracts as tonnes to be taken in each period."""
-    rows = []
-    for deal in draft.scenario.policy.offtake:
-        share = draft.calendar.mean(dict.fromkeys(range(deal.from_year, deal.to_year + 1), 1.0))
-        amounts = share * draft.calendar.block_years * deal.t_yr
-        rows += [
-            {"site": deal.site, "commodity": deal.commodity, "period": t, "amount_t": a}
-            for t, a in enumerate(amounts)
-            if a > 0
-        ]
-    return pd.DataFrame(rows, columns=["site", "commodity", "period", "amount_t"])
-
-
 def find_open_lanes(draft: Draft, lanes: pd.DataFrame) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """Lanes that no export ban forbids; a ban that touches part of a block forbids the block."""
     country = dict(zip(draft.tables.sites["site"], draft.tables.sites["country"], strict=True))

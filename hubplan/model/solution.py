@@ -25,8 +25,12 @@ class Solution:
         Shape (N, T).
     run_t, flow_t, stock_t, held_t, sold_t
         Activity of processes (M, T), flows on lanes (A, T), and by balance (B, T).
-    unmet_t, offtake_short_t, stock_short_t
-        By row of the instance's frames; `share_over_t` has shape (rules, countries, T).
+    kept_share
+        Share of the standing capacity that is kept, 1 where a facility cannot be closed; shape (N, T).
+    unmet_t
+        By row of the instance's demand.
+    broken
+        By row of the instance's rules, in the rule's unit.
     seconds
         Time by step.
     solver
@@ -44,9 +48,8 @@ class Solution:
     held_t: Floats
     sold_t: Floats
     unmet_t: Floats
-    offtake_short_t: Floats
-    share_over_t: Floats
-    stock_short_t: Floats
+    kept_share: Floats
+    broken: Floats
     seconds: Mapping[str, float]
     solver: str
 

@@ -14,6 +14,7 @@ from hubplan.model.assembly import Arrays
 from hubplan.model.engine import Answer, Engine, Job
 from hubplan.model.formulation import KT, M_USD, Variables, build_model
 from hubplan.model.instance import Instance
+from hubplan.model.rulebook import UNITS
 from hubplan.model.solution import Solution
 
 Floats = npt.NDArray[np.float64]
@@ -310,6 +311,7 @@ def _read(inst: Instance, var: Variables, search: _Search, status: str, seconds:
         return np.where(ids >= 0, values[ids], 0.0) * KT if ids.size else np.zeros(ids.shape)
 
     exists = var.opened >= 0
+    scale = inst.rules.table["unit"].map(dict(UNITS)).to_numpy(dtype=float)
     return Solution(
         status=status,
         cost_usd=search.cost * M_USD,
@@ -322,9 +324,8 @@ def _read(inst: Instance, var: Variables, search: _Search, status: str, seconds:
         held_t=take(var.held),
         sold_t=take(var.sold),
         unmet_t=take(var.unmet),
-        offtake_short_t=take(var.offtake_short),
-        share_over_t=take(var.share_over),
-        stock_short_t=take(var.stock_short),
+        kept_share=np.where(var.kept >= 0, values[var.kept], 1.0),
+        broken=np.where(var.broken >= 0, values[var.broken], 0.0) * scale,
         seconds=seconds,
         solver=f"MathOpt HiGHS, OR-Tools {version('ortools')}",
     )

@@ -15,6 +15,7 @@ from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables
 from hubplan.model.instance import Instance
 from hubplan.model.lanes import ON_SITE
+from hubplan.model.rulebook import UNITS, WHOLE
 from hubplan.model.solution import Solution
 from hubplan.results.exposure import build_exposure
 from hubplan.results.plan import Plan, as_table
@@ -119,7 +120,9 @@ def _flows(inst: Instance, solution: Solution) -> pd.DataFrame:
 def _installed(inst: Instance, solution: Solution) -> tuple[Floats, Floats, Floats]:
     """Size built in each period, standing capacity, and usable capacity after ramp and losses, t/yr."""
     built = np.diff(solution.size_t_yr, axis=1, prepend=0.0)
-    usable = (inst.existing_t_yr + np.einsum("nq,nqt->nt", built, inst.ramp_share)) * inst.available_share
+    usable = (
+        inst.existing_t_yr * solution.kept_share + np.einsum("nq,nqt->nt", built, inst.ramp_share)
+    ) * inst.available_share
     return built, inst.installed_t_yr + solution.size_t_yr, usable
 
 
@@ -144,6 +147,12 @@ def _variable_opex(inst: Instance, solution: Solution) -> Floats:
     return total
 
 
+def _keeping(inst: Instance, solution: Solution) -> Floats:
+    """What it costs to keep what stands and may be closed, USD in each period; shape (N, T)."""
+    closable = (inst.installed_t_yr > 0) & (inst.keep_usd_yr > 0)[:, None]
+    return np.where(closable, inst.keep_usd_yr[:, None] * solution.kept_share, 0.0) * inst.block_years
+
+
 def _capital(inst: Instance, solution: Solution) -> Floats:
     """Overnight capital standing by t, USD; shape (N, T)."""
     fixed, slope = (
@@ -157,6 +166,7 @@ def _hubs(inst: Instance, solution: Solution, tables: Tables) -> pd.DataFrame:
     use = _use(inst, solution)
     capital = _capital(inst, solution)
     fixed = capital * inst.facilities["fixed_opex_share"].to_numpy(float)[:, None] * inst.block_years
+    fixed = fixed + _keeping(inst, solution)
     opex = _variable_opex(inst, solution) + fixed
     capex = np.diff(capital, axis=1, prepend=0.0)
     shown = (inst.facilities["stage"] != COLLECTION).to_numpy()[:, None] & (
@@ -294,14 +304,10 @@ def _costs(inst: Instance, solution: Solution, flows: pd.DataFrame) -> pd.DataFr
     commodity = inst.balances["commodity"].to_numpy()
     for row in rows_of(inst.byproducts):
         price[commodity == row.commodity, int(row.period)] = row.price_usd_t
-    broken: Floats = (
-        solution.share_over_t.sum(axis=(0, 1)) if solution.share_over_t.size else np.zeros(len(inst.periods))
-    )
-    for frame, short in ((inst.offtakes, solution.offtake_short_t), (inst.stock_needs, solution.stock_short_t)):
-        broken = broken + np.bincount(frame["period"].to_numpy(dtype=int), short, minlength=len(inst.periods))
     lines: dict[str, Floats] = {
         "capital": (capital * inst.facilities["annuity_share"].to_numpy(float)[:, None]).sum(axis=0),
-        "fixed_operating": (capital * inst.facilities["fixed_opex_share"].to_numpy(float)[:, None]).sum(axis=0),
+        "fixed_operating": (capital * inst.facilities["fixed_opex_share"].to_numpy(float)[:, None]).sum(axis=0)
+        + _keeping(inst, solution).sum(axis=0),
         "mining": opex[mines].sum(axis=0),
         "processing": opex[~mines].sum(axis=0),
         "freight": lanes["freight_usd_t"],
@@ -310,7 +316,7 @@ def _costs(inst: Instance, solution: Solution, flows: pd.DataFrame) -> pd.DataFr
         "storage": (solution.stock_t * inst.storage_usd_t_yr[:, None]).sum(axis=0) * inst.block_years,
         "unmet": unmet,
         "byproduct_sales": -(solution.sold_t * price).sum(axis=0),
-        "rule_violations": broken * inst.rule_usd_t,
+        "rule_violations": _breaches_usd(inst, solution),
     }
     rows = [
         {
@@ -325,28 +331,28 @@ def _costs(inst: Instance, solution: Solution, flows: pd.DataFrame) -> pd.DataFr
     return as_table("costs", pd.DataFrame(rows))
 
 
+def _breaches_usd(inst: Instance, solution: Solution) -> Floats:
+    """Price of broken rules by period; a rule of the whole horizon counts in the first, undiscounted."""
+    table = inst.rules.table
+    price = np.nan_to_num(table["penalty_usd"].to_numpy(dtype=float), posinf=0.0)
+    at = np.maximum(table["period"].to_numpy(dtype=int), 0)
+    whole = table["period"].to_numpy(dtype=int) == WHOLE
+    worth = np.where(whole, 1.0 / inst.discount[0], 1.0)
+    return np.bincount(at, solution.broken * price * worth, minlength=len(inst.periods)).astype(float)
+
+
 def _violations(inst: Instance, solution: Solution) -> pd.DataFrame:
-    rows: list[dict[str, object]] = []
-
-    def add(rule: str, name: str, t: int, amount: float) -> None:
-        if amount > SMALLEST_T:
-            row = {
-                "rule": rule,
-                "id": name,
-                "period": inst.periods[t],
-                "amount": amount,
-                "unit": "t",
-                "penalty_usd": amount * inst.rule_usd_t,
-            }
-            rows.append(row)
-
-    for deal, short in zip(rows_of(inst.offtakes), solution.offtake_short_t, strict=True):
-        add("offtake", f"{deal.site}/{deal.commodity}", int(deal.period), float(short))
-    for need, short in zip(rows_of(inst.stock_needs), solution.stock_short_t, strict=True):
-        add("stockpile_days", str(need.commodity), int(need.period), float(short))
-    countries = sorted(inst.facilities["country"].unique())
-    for s, rule in enumerate(rows_of(inst.country_shares)):
-        for c, country in enumerate(countries):
-            for t in range(len(inst.periods)):
-                add("max_country_share", f"{rule.stage}/{country}", t, float(solution.share_over_t[s, c, t]))
+    """Rules that are broken; a rule of the whole horizon is told under its first period."""
+    rows = [
+        {
+            "rule": rule.family,
+            "id": rule.id,
+            "period": inst.periods[max(int(rule.period), 0)],
+            "amount": float(amount),
+            "unit": rule.unit,
+            "penalty_usd": float(amount) * rule.penalty_usd,
+        }
+        for rule, amount in zip(rows_of(inst.rules.table), solution.broken, strict=True)
+        if amount > SMALLEST_T * UNITS[rule.unit] / UNITS["t"]
+    ]
     return as_table("violations", pd.DataFrame(rows))

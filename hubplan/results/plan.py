@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import geopandas as gpd
 import pandas as pd
@@ -117,6 +117,48 @@ TABLES: Mapping[str, Mapping[str, type]] = {
         "flow_share": float,
         "value_usd": float,
     },
+    "coverage": {
+        "element": str,
+        "period": int,
+        "need_t": float,
+        "served_t": float,
+        "independent_t": float,
+        "covered_share": float,
+        "binding": str,
+    },
+    "shares": {
+        "stage": str,
+        "kind": str,
+        "id": str,
+        "period": int,
+        "throughput_t": float,
+        "share": float,
+        "hhi": float,
+    },
+    "emissions": {"kind": str, "id": str, "period": int, "co2_t": float, "residue_t": float, "thorium_t": float},
+    "shadow_prices": {"kind": str, "id": str, "period": int, "usd": float, "unit": str},
+    "reasons": {
+        "facility": str,
+        "stage": str,
+        "opened": bool,
+        "why": str,
+        "runner_up": str,
+        "flip_number": float,
+        "flip_unit": str,
+    },
+    "support": {
+        "facility": str,
+        "period": int,
+        "form": str,
+        "commodity": str,
+        "volume_t": float,
+        "price_usd_t": float,
+        "strike_usd_t": float,
+        "payment_usd": float,
+        "npv_usd": float,
+        "bankable": bool,
+        "gap_usd": float,
+    },
 }
 """Columns of each table of a plan, in order, with their type. A table may carry more columns after these."""
 
@@ -133,6 +175,12 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "violations": ("rule", "id", "period"),
     "legs": ("route", "leg"),
     "exposure": ("kind", "id", "period"),
+    "coverage": ("element", "period"),
+    "shares": ("stage", "kind", "id", "period"),
+    "emissions": ("kind", "id", "period"),
+    "shadow_prices": ("kind", "id", "period"),
+    "reasons": ("facility",),
+    "support": ("facility", "period", "form", "commodity"),
 }
 """What tells the rows of each table apart; rows are written in this order."""
 
@@ -189,6 +237,18 @@ class Plan:
         pass 180).
     exposure
         Tonnes and value that depend on a chokepoint, country or operator.
+    coverage
+        By element: what demand needs, what is served, what of that comes from no excluded country, and what binds.
+    shares
+        Throughput of each stage by country, owner and site, with the Herfindahl-Hirschman index (0 to 10,000) of its kind.
+    emissions
+        CO2, solid residue and thorium (as ThO2) by ``kind`` mode or facility.
+    shadow_prices
+        What one more unit of a capacity, rule or demand would save, discounted USD (one-sided: prices at this plan).
+    reasons
+        For each facility that is or could be open: why, the runner-up, and the number that would flip the decision.
+    support
+        Cash flow at the price path, and the least support that keeps each hub open.
     sites
         The places named in the other tables.
     """
@@ -216,6 +276,12 @@ class Plan:
     legs: pd.DataFrame
     routes: gpd.GeoDataFrame
     exposure: pd.DataFrame
+    coverage: pd.DataFrame = field(default_factory=lambda: empty_table("coverage"))
+    shares: pd.DataFrame = field(default_factory=lambda: empty_table("shares"))
+    emissions: pd.DataFrame = field(default_factory=lambda: empty_table("emissions"))
+    shadow_prices: pd.DataFrame = field(default_factory=lambda: empty_table("shadow_prices"))
+    reasons: pd.DataFrame = field(default_factory=lambda: empty_table("reasons"))
+    support: pd.DataFrame = field(default_factory=lambda: empty_table("support"))
 
     def __post_init__(self) -> None:
         """Hold every table to its shape."""

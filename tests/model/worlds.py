@@ -220,6 +220,7 @@ class World:
             "existing_t_yr": np.array(self._existing).reshape(-1, t),
             "installed_t_yr": np.array(self._existing).reshape(-1, t),
             "available_share": np.ones((len(self._facilities), t)),
+            "keep_usd_yr": np.zeros(len(self._facilities)),
             "lane_open": np.ones((len(self._lanes), t), dtype=bool),
             "held_periods": np.zeros((len(balances), t), dtype=bool),
         }
