@@ -48,11 +48,14 @@ def period_at(calendar: Calendar, year: float) -> int:
     return int(np.searchsorted(np.array(calendar.first), year))
 
 
-def ramped(calendar: Calendar, start: float, ramp: Sequence[float]) -> Floats:
-    """Share of capacity usable in each period when opened in a year: the ramp by years since, averaged over the block."""
+def ramped(calendar: Calendar, start: float, ramp: Sequence[float], *, last: float = np.inf) -> Floats:
+    """Share of capacity usable in each period when opened in a year: the ramp by years since, averaged over the block.
+
+    Nothing is usable after the year ``last``.
+    """
     return np.array(
         [
-            np.mean([0.0 if y < start else ramp[int(min(y - start, len(ramp) - 1))] for y in block])
+            np.mean([ramp[int(min(y - start, len(ramp) - 1))] if start <= y <= last else 0.0 for y in block])
             for block in calendar.years
         ]
     )

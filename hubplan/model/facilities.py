@@ -123,7 +123,8 @@ def add_plants(draft: Draft) -> None:
             if pd.isna(plant.capacity_t_yr) or (pd.isna(plant.start_year) and plant.status != "operating"):
                 continue
             start = -np.inf if pd.isna(plant.start_year) else plant.start_year
-            existing = plant.capacity_t_yr * ramped(calendar, start, ramp)
+            last = np.inf if pd.isna(plant.end_year) else plant.end_year
+            existing = plant.capacity_t_yr * ramped(calendar, start, ramp, last=last)
         elif allow_new:
             largest = float(stage["size_max_t_yr"])
             for limit in (plant.max_t_yr, plant.capacity_t_yr):

@@ -52,12 +52,16 @@ def check_run(folder: Path | str, geodata: Path | str | None = None) -> list[Fau
     return [*faults, *_find_manifest_faults(manifest, plan, tables), *check_plan(plan, tables)]
 
 
+_UNKNOWN = ("is in no table", "is no period", "has no process", "has no way from")
+"""What capacity faults say of things that no recipe can be worked out for."""
+
+
 def check_plan(plan: Plan, tables: Tables) -> list[Fault]:
     """Check a plan in memory; see `check_run`."""
     reading = Reading(plan, tables)
     works, recipes = read_works(reading), Recipes(tables)
     faults = find_capacity_faults(reading, works, recipes)
-    if any("is in no table" in fault.found or "is no period" in fault.found for fault in faults):
+    if any(words in fault.found for fault in faults for words in _UNKNOWN):
         return faults  # nothing can be worked out for what the tables do not know
     return [
         *faults,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,6 +100,30 @@ def test_a_ramp_is_averaged_over_each_block():
     calendar = build_calendar(scenario(ALLIED))
     assert ramped(calendar, 2029, (0.5, 0.8, 1.0)) == pytest.approx([0, 0, 0, 0.5, 0.9, 1, 1])
     assert ramped(calendar, 2031, (0.5, 0.8, 1.0)) == pytest.approx([0, 0, 0, 0, 0.25, (0.8 + 1 + 1) / 3, 1])
+
+
+def test_a_plant_that_ends_runs_its_last_year(tables, routes):
+    """Ends with 2030: full in 2026 to 2029, half of the block 2030-2031, then nothing."""
+    calendar = build_calendar(scenario(ALLIED))
+    assert ramped(calendar, -np.inf, (0.5, 1.0), last=2030) == pytest.approx([1, 1, 1, 1, 0.5, 0, 0])
+    assert ramped(calendar, 2029, (0.5, 0.8, 1.0), last=2030) == pytest.approx([0, 0, 0, 0.5, 0.4, 0, 0])
+    plants = tables.facilities.copy()
+    plants.loc[plants["facility"] == "hanau-magnet", "end_year"] = 2030
+    inst = build_instance(replace(tables, facilities=plants), routes, scenario(ALLIED))
+    row = inst.facilities.index[inst.facilities["facility"] == "hanau-magnet"][0]
+    assert inst.existing_t_yr[row] == pytest.approx([900, 900, 900, 900, 450, 0, 0])
+
+
+def test_samarium_cobalt_is_made_where_the_table_lists_it(allied):
+    """Landisville casts and sinters nothing else; Fort Worth makes the three NdFeB grades; samarium goes where alloy takes it."""
+    runs = allied.processes.assign(at=allied.facilities["facility"].to_numpy()[allied.processes["facility"]])
+    made = runs.groupby("at")["process"].agg(set)
+    assert made["landisville-magnet"] == made["landisville-alloy"] == {"alloy-smco"}
+    assert made["mp-independence-magnet"] == {"alloy-standard", "alloy-high", "alloy-defence"}
+    assert "alloy-smco" in made["cand-ulsan-alloy"]
+    takers = set(allied.balances["place"].to_numpy()[allied.lanes.loc[allied.lanes["commodity"] == "sm-metal", "head"]])
+    assert "landisville-alloy" in takers
+    assert "mp-independence-alloy" not in takers
 
 
 def test_a_plant_that_runs_since_nobody_knows_when_runs_in_full():
@@ -431,7 +456,9 @@ def test_pruning_keeps_three_lanes_into_each_plant_where_there_are_as_many(case,
         ("alloy-high", "magnet"),
         ("heavy-concentrate", "separation_heavy"),
     ):
-        for plant in inst.facilities.loc[inst.facilities["stage"] == stage, "facility"]:
+        takes = inst.processes.loc[inst.processes["process"].str.startswith(commodity), "facility"].unique()
+        plants = inst.facilities.loc[takes]
+        for plant in plants.loc[plants["stage"] == stage, "facility"]:
             into = ((head == plant) & (inst.lanes["commodity"] == commodity)).sum()
             assert into >= min(KEEP_LEAST, len(senders[commodity])), (commodity, plant)
 

@@ -67,17 +67,17 @@ def tables() -> Tables:
         "locks": frame("mine destination_country share from_year to_year"),
         "facilities": frame(
             "facility site stage operator chinese_share status start_year committed capacity_t_yr max_t_yr capex_usd feeds"
-            " lead_years grades",
+            " lead_years grades end_year",
             ("bay-crack-leach", "bay", "crack_leach", "Bay", 0.0, "operating", 2015.0, True, 3000.0, none, none,
-            "bastnaesite", none, ""),
+            "bastnaesite", none, "", none),
             ("bay-separation-light", "bay", "separation_light", "Bay", 0.0, "planned", none, False, none, 4000.0,
-            none, "", 0.0, ""),
+            none, "", 0.0, "", none),
             ("bay-separation-heavy", "bay", "separation_heavy", "Bay", 0.0, "operating", none, True, 400.0, none,
-            none, "", none, ""),
-            ("kobe-metal", "kobe", "metal", "Kobe", 0.0, "operating", none, True, 1000.0, none, none, "", none, ""),
-            ("kobe-alloy", "kobe", "alloy", "Kobe", 0.0, "operating", none, True, 2000.0, none, none, "", none, ""),
-            ("kobe-magnet", "kobe", "magnet", "Kobe", 0.0, "operating", none, True, 2000.0, none, none, "", none, ""),
-            ("baotou-metal", "baotou", "metal", "North", 1.0, "operating", none, True, 9000.0, none, none, "", none, ""),
+            none, "", none, "", none),
+            ("kobe-metal", "kobe", "metal", "Kobe", 0.0, "operating", none, True, 1000.0, none, none, "", none, "", none),
+            ("kobe-alloy", "kobe", "alloy", "Kobe", 0.0, "operating", none, True, 2000.0, none, none, "", none, "", none),
+            ("kobe-magnet", "kobe", "magnet", "Kobe", 0.0, "operating", none, True, 2000.0, none, none, "", none, "", none),
+            ("baotou-metal", "baotou", "metal", "North", 1.0, "operating", none, True, 9000.0, none, none, "", none, "", none),
         ),
         "stages": frame(
             "stage capex_fixed_usd capex_usd_t_yr size_min_t_yr size_max_t_yr opex_usd_t fixed_opex_share lead_years"

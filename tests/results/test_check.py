@@ -101,6 +101,27 @@ def test_a_line_through_a_closed_polygon_is_found(plan, tables):
     assert "touches shut, which is closed" in found(replace(plan, routes=routes), tables)
 
 
+def with_plant(tables, facility: str, column: str, value):
+    plants = tables.facilities.copy()
+    plants.loc[plants["facility"] == facility, column] = value
+    return replace(tables, facilities=plants)
+
+
+def test_a_grade_that_the_plant_does_not_list_is_found(plan, tables):
+    """Kobe lists nothing, so it makes any NdFeB grade; if it listed samarium-cobalt alone, its alloy would be none of it."""
+    assert found(plan, with_plant(tables, "kobe-alloy", "grades", "smco;high;standard")) == ""
+    text = found(plan, with_plant(tables, "kobe-alloy", "grades", "smco"))
+    assert "a alloy has no process alloy-standard" in text
+
+
+def test_a_plant_that_has_ended_is_found(plan, tables):
+    """Ends with 2030: half of 2030-2031 stands, 1,000 t of alloy a year, less than the plan casts; nothing in 2032."""
+    assert found(plan, with_plant(tables, "kobe-alloy", "end_year", 2032.0)) == ""
+    text = found(plan, with_plant(tables, "kobe-alloy", "end_year", 2030.0))
+    assert "kobe-alloy" in text
+    assert "2032" in text
+
+
 def test_a_strait_that_legs_do_not_own_up_to_is_found(plan, tables):
     legs = plan.legs.assign(chokepoints="")
     assert "lacks gate, which its line meets" in found(replace(plan, legs=legs), tables)

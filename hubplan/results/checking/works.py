@@ -25,6 +25,8 @@ class Works:
     ----------
     stands_t_yr, stands_from
         Capacity that exists or is committed, and the year it starts (-inf: long ago); 0 if none.
+    stands_until
+        Last year of that capacity; inf if no end is known.
     yearly_t
         Supply by year instead of a capacity, for collections of scrap.
     ramp
@@ -53,6 +55,7 @@ class Works:
     fixed_opex_share: float
     opex_usd_t: float
     yearly_t: Mapping[int, float] | None = None
+    stands_until: float = math.inf
 
     def ramped(self, block: tuple[int, ...], start: float) -> float:
         """Share of capacity from a start year that is usable, mean over the years of a block."""
@@ -69,7 +72,10 @@ class Works:
         """Capacity that exists or is committed, after ramp, mean over the years of a block."""
         if self.yearly_t is not None:
             return mean([self.yearly_t.get(year, 0.0) for year in block])
-        return self.stands_t_yr * self.ramped(block, self.stands_from) if self.stands_t_yr > 0 else 0.0
+        if self.stands_t_yr <= 0:
+            return 0.0
+        lasting = tuple(year for year in block if year <= self.stands_until)
+        return self.stands_t_yr * self.ramped(lasting, self.stands_from) * len(lasting) / len(block) if lasting else 0.0
 
 
 def annuity(rate: float, years: float) -> float:
@@ -137,6 +143,7 @@ def _read_plants(reading: Reading) -> list[Works]:
                 country=country,
                 stands_t_yr=capacity if stands else 0.0,
                 stands_from=-math.inf if math.isnan(first) else first,
+                stands_until=math.inf if pd.isna(plant.end_year) else as_float(plant.end_year),
                 ramp=tuple(float(share) for share in str(stage["ramp"]).split(";")),
                 smallest_t_yr=min(float(stage["size_min_t_yr"]), sizes[0]) if may_build else 0.0,
                 largest_t_yr=sizes[0] if may_build else 0.0,
