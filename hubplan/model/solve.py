@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hubplan.errors import Fault, NoPlanError
 from hubplan.model.assembly import Arrays
+from hubplan.model.conflicts import conflict_faults, find_conflict
 from hubplan.model.engine import Answer, Engine, Job
 from hubplan.model.formulation import KT, M_USD, Variables, build_model
 from hubplan.model.instance import Instance
@@ -26,11 +27,11 @@ TOLERANCE_SHARE = 1e-6
 """A gap below this counts as closed: the solver's own feasibility tolerance."""
 
 
-def _quiet(_: Mapping[str, object]) -> None:
+def quiet(_: Mapping[str, object]) -> None:
     return None
 
 
-class _Search:
+class Search:
     """The best plan and the best bound seen so far, in M USD."""
 
     def __init__(self, progress: Progress, start: float, gap_share: float) -> None:
@@ -71,7 +72,7 @@ def solve(
     time_limit_s: float = 60.0,
     gap_share: float = 0.0,
     seed: int = 1,
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
     workers: int = 2,
 ) -> Solution:
     """Find a plan and prove how good it is.
@@ -103,7 +104,7 @@ def solve(
     start = time.monotonic()
     arrays, var = build_model(inst)
     built = time.monotonic()
-    search = _Search(progress, start, gap_share)
+    search = Search(progress, start, gap_share)
     binaries = int(arrays.integer.sum())
     search.tell(
         f"model built: {len(arrays.cost):,} columns, {len(arrays.row_lower):,} rows, "
@@ -123,7 +124,7 @@ def solve(
             cancelled = True
             search.tell("cancelled; the best plan so far is kept")
     if search.values is None:
-        _refuse(search, time_limit_s)
+        _refuse(inst, search, time_limit_s, seed)
     status = (
         "optimal"
         if search.gap <= TOLERANCE_SHARE
@@ -134,16 +135,14 @@ def solve(
         else "time_limit"
     )
     seconds = {"model": built - start, "solve": time.monotonic() - built}
-    return _read(inst, var, search, status, seconds)
+    return read_solution(inst, var, search, status, seconds)
 
 
-def _refuse(search: _Search, time_limit_s: float) -> None:
+def _refuse(inst: Instance, search: Search, time_limit_s: float, seed: int) -> None:
     if np.isposinf(search.bound):
-        found = "budget, number of hubs and facilities that must open cannot all hold"
-        raise NoPlanError(
-            [Fault("policy", found, "raise policy.budget_usd or policy.max_hubs, or shorten policy.must_open")],
-            "no plan",
-        )
+        search.tell("the hard rules leave no plan; looking for those that conflict")
+        conflict = find_conflict(inst, time_limit_s=time_limit_s, seed=seed)
+        raise NoPlanError(conflict_faults(inst, conflict), "no plan")
     fault = Fault(
         "solver.time_limit_s", f"{time_limit_s:g} s passed without a plan", "give more time, or fewer periods"
     )
@@ -151,7 +150,7 @@ def _refuse(search: _Search, time_limit_s: float) -> None:
 
 
 def _search_exactly(
-    engine: Engine, search: _Search, *, until: float, gap_share: float, seed: int, binaries: int
+    engine: Engine, search: Search, *, until: float, gap_share: float, seed: int, binaries: int
 ) -> None:
     """Branch and bound; the relaxation runs beside it, so that a bound is there early."""
     left = max(0.0, until - time.monotonic())
@@ -170,7 +169,7 @@ def _search_exactly(
 
 
 def _search_by_rounding(
-    engine: Engine, search: _Search, arrays: Arrays, inst: Instance, var: Variables, *, until: float, seed: int
+    engine: Engine, search: Search, arrays: Arrays, inst: Instance, var: Variables, *, until: float, seed: int
 ) -> None:
     """Relaxation, threshold rounding, neighbourhoods of the best plan, and branch and bound with what time is left."""
     engine.submit(Job(label="relaxation", relaxed=True, time_limit_s=max(0.0, until - time.monotonic()), seed=seed))
@@ -183,7 +182,7 @@ def _search_by_rounding(
         search.tell(job.label)
     if relaxed is None:
         return
-    _solve_patterns(engine, search, _roundings(inst, var, arrays, relaxed), until=until, seed=seed)
+    _solve_patterns(engine, search, find_roundings(inst, var, arrays, relaxed), until=until, seed=seed)
     if search.values is not None and not search.done:
         _search_neighbourhoods(engine, search, arrays, inst, var, relaxed, until=until, seed=seed)
     if not search.done and (left := until - time.monotonic()) > 2.0:
@@ -196,7 +195,7 @@ def _search_by_rounding(
             search.offer(job.label, answer)
 
 
-def _roundings(inst: Instance, var: Variables, arrays: Arrays, relaxed: Floats) -> dict[str, Floats]:
+def find_roundings(inst: Instance, var: Variables, arrays: Arrays, relaxed: Floats) -> dict[str, Floats]:
     """Open by t where the relaxed size by t reaches a share of the smallest size; monotone because sizes are.
 
     The last pattern builds nothing but what must open, and that at the end, so that there is a plan even where growth limits
@@ -222,7 +221,7 @@ def _roundings(inst: Instance, var: Variables, arrays: Arrays, relaxed: Floats) 
 
 
 def _solve_patterns(
-    engine: Engine, search: _Search, patterns: Mapping[str, Floats], *, until: float, seed: int
+    engine: Engine, search: Search, patterns: Mapping[str, Floats], *, until: float, seed: int
 ) -> None:
     """Solve the linear program of each pattern until one is good enough.
 
@@ -248,7 +247,7 @@ def _solve_patterns(
 
 def _search_neighbourhoods(
     engine: Engine,
-    search: _Search,
+    search: Search,
     arrays: Arrays,
     inst: Instance,
     var: Variables,
@@ -302,7 +301,7 @@ def _search_neighbourhoods(
             search.offer(job.label, answer)
 
 
-def _read(inst: Instance, var: Variables, search: _Search, status: str, seconds: Mapping[str, float]) -> Solution:
+def read_solution(inst: Instance, var: Variables, search: Search, status: str, seconds: Mapping[str, float]) -> Solution:
     """Turn columns into a `Solution` in t and USD."""
     values = search.values
     assert values is not None
