@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.float64]
 
 MONTHS_YEAR = 12
 DAYS_YEAR = 365
+TOLERANCE_SHARE = 1e-6
+"""Supply below need by less than this share of it is what the solver's tolerance leaves, not a shortage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -407,8 +409,8 @@ def cover_for_ban(
 
 
 def _rounding(need: Floats, came: Floats) -> Floats:
-    """A month is not short by what floating point leaves."""
-    return np.asarray(1e-9 * np.maximum(need, came), dtype=float)
+    """A month is not short by what a solver's tolerance leaves."""
+    return np.asarray(TOLERANCE_SHARE * np.maximum(need, came), dtype=float)
 
 
 def _next_month(short: npt.NDArray[np.intp], ban_months: int) -> int | None:
@@ -421,7 +423,7 @@ def _time_to_survive(gap: Floats, held_t: float) -> float:
     """Months until the stock is gone and the need is not met."""
     left = held_t
     for month, short in enumerate(gap):
-        if short > left + 1e-9 * max(held_t, abs(float(short))):
+        if short > left + TOLERANCE_SHARE * max(held_t, abs(float(short))):
             return month + max(0.0, left) / float(short)
         left -= float(short)
     return math.inf
