@@ -85,7 +85,7 @@ def test_hubs_that_come_on_end_the_gap(altered, tables):
 
 
 def test_a_stock_lasts_until_the_month_it_is_gone(altered, tables):
-    """700 t of magnets ask for 339.606 t: 28.3 t a month, of which 21.375 come: of 10 t held nothing is left after 1.44 months."""
+    """700 t of magnets ask for 339.606 t: 28.3 t a month; 21.375 come: of 10 t held nothing is left after 1.44 months."""
     plan = altered("demand", lambda table: table[table["sector"] == "ev"])
     stock = {
         "site": "bay", "commodity": "ndpr-oxide", "period": 2030, "opening_t": 0.0, "added_t": 10.0, "drawn_t": 0.0,
