@@ -146,14 +146,30 @@ def solve_support(case: SupportCase, terms: SupportTerms, *, seed: int = 1) -> S
     )
 
 
-def _least(case: SupportCase, terms: SupportTerms, kept: Bools, *, seed: int) -> tuple[_Amounts, bool] | None:
-    """(S8) Least money that keeps these hubs, and whether that is proven; None if nothing on offer does."""
-    program = build_program(case, terms, kept=kept, choose=False)
+def _least(case: SupportCase, terms: SupportTerms, kept: Bools, *, seed: int) -> _Found | None:
+    """(S8) Least money that keeps these hubs, and whether that is proven; None if nothing on offer does.
+
+    A hub that gets no more than its earnings lack cannot be kept for less, so where grants and floors do that, no contract
+    for difference needs to be tried.
+    """
+    differing, simple = kept & case.short, tuple(form for form in terms.forms if form != "cfd")
+    if "cfd" in terms.forms and simple and not terms.common_strike:
+        found = _solve_least(case, replace(terms, forms=simple), kept, differing & False, seed=seed)
+        if found is not None:
+            lacking = np.maximum(-case.npv_usd, 0.0)
+            differing = differing & (_spent_by_hub(case, found[0]) > lacking * (1 + _GAP_SHARE) + SMALLEST_USD)
+            if not differing.any():
+                return found
+    return _solve_least(case, terms, kept, differing, seed=seed)
+
+
+def _solve_least(case: SupportCase, terms: SupportTerms, kept: Bools, differing: Bools, *, seed: int) -> _Found | None:
+    program = build_program(case, terms, kept=kept, choose=False, differing=None if terms.common_strike else differing)
     answer = _run(program.arrays, "least support", seed=seed)
     return None if answer is None else (_amounts(case, terms, program, answer[0]), answer[1])
 
 
-def _require(found: tuple[_Amounts, bool] | None) -> tuple[_Amounts, bool]:
+def _require(found: _Found | None) -> _Found:
     """What was chosen as possible is possible, but for the solver's tolerance."""
     if found is None:
         fault = Fault(
@@ -222,6 +238,10 @@ class _Amounts(TypedDict):
     strike_usd_t: Floats
     is_cfd: Bools
     payment_usd: Floats
+
+
+_Found = tuple[_Amounts, bool]
+"""Amounts, and whether they are proven."""
 
 
 def _no_support(case: SupportCase) -> _Amounts:
