@@ -1,7 +1,7 @@
 """A second, dumb solver: every set of openings is tried, and each is a linear program written out term by term.
 
 It reads docs/model.md, not `hubplan.model.formulation`, works in t and USD, and knows neither lane pruning nor dead facilities.
-Families (0) to (14), save whole lanes (13), which are left to instances solved by hand.
+Families (0) to (12), save whole lanes (9), which are left to instances solved by hand.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from hubplan.model.instance import Instance
+from hubplan.model.rulebook import KINDS, WHOLE
 
 Key = tuple[Hashable, ...]
 MOST_SETS = 1024
@@ -71,15 +72,8 @@ def enumerate_hubs(inst: Instance) -> float | None:
         for f in inst.facilities.itertuples()
     ]
     assert np.prod([len(choice) for choice in choices]) <= MOST_SETS, "too many sets to try"
-    costs = (_cost_of(inst, opening) for opening in product(*choices) if _allowed(inst, opening))
+    costs = (_cost_of(inst, opening) for opening in product(*choices))
     return min((cost for cost in costs if cost is not None), default=None)
-
-
-def _allowed(inst: Instance, opening: tuple[int, ...]) -> bool:
-    """(12) Number of hubs, and what must open."""
-    last = len(inst.periods)
-    hubs = sum(at < last and stage != "mine" for at, stage in zip(opening, inst.facilities["stage"], strict=True))
-    return (inst.max_hubs is None or hubs <= inst.max_hubs) and all(opening[n] < last for n in inst.must_open)
 
 
 def _cost_of(inst: Instance, opening: tuple[int, ...]) -> float | None:
@@ -90,15 +84,9 @@ def _cost_of(inst: Instance, opening: tuple[int, ...]) -> float | None:
         _capacity(program, inst, t)
         for b in range(len(inst.balances)):
             _balance(program, inst, b, t)
-        _country_shares(program, inst, t)
     _building(program, inst, opening)
-    _policy(program, inst)
-    if inst.budget_usd is not None:
-        opened = [n for n, at in enumerate(opening) if at < len(inst.periods)]
-        spent = sum(float(inst.facilities.at[n, "capital_fixed_usd"]) for n in opened)
-        slope = inst.facilities["capital_slope_usd_t_yr"]
-        terms: list[tuple[Key, float]] = [(("size", n, len(inst.periods) - 1), float(slope[n])) for n in opened]
-        program.row("at most", terms, inst.budget_usd - spent)
+    _known(program, inst)
+    _rules(program, inst, opening)
     cost = program.best()
     return None if cost is None else cost + fixed_usd
 
@@ -113,6 +101,8 @@ def _columns(program: Rows, inst: Instance, opening: tuple[int, ...]) -> float:
             fixed_usd += yearly * plant.capital_fixed_usd * open_now
             limits = {"lower": plant.smallest_t_yr, "upper": plant.largest_t_yr} if open_now else {"upper": 0.0}
             program.column(("size", n, t), cost=yearly * plant.capital_slope_usd_t_yr, **limits)
+            if _closable(inst, n, t):
+                program.column(("kept", n, t), cost=worth * years * inst.keep_usd_yr[n], upper=1.0)
         for m, run in enumerate(inst.processes.itertuples()):
             program.column(("run", m, t), cost=worth * run.opex_usd_t)
         for a, lane in enumerate(inst.lanes.itertuples()):
@@ -133,15 +123,18 @@ def _columns(program: Rows, inst: Instance, opening: tuple[int, ...]) -> float:
             ]
             sells = inst.may_sell[b] and bool(price)
             program.column(("sold", b, t), cost=-worth * price[0] if sells else 0.0, upper=free if sells else none)
-        for stage in inst.country_shares["stage"]:
-            for country in inst.facilities["country"].unique():
-                program.column(("over", stage, country, t), cost=worth * inst.rule_usd_t)
     for i, want in enumerate(inst.demand.itertuples()):
         program.column(("unmet", i), cost=inst.discount[int(want.period)] * want.unmet_usd_t, upper=want.demand_t)
-    for name, frame in (("offtake", inst.offtakes), ("need", inst.stock_needs)):
-        for i, row in enumerate(frame.itertuples()):
-            program.column((name, i), cost=inst.discount[int(row.period)] * inst.rule_usd_t)
+    for i, rule in enumerate(inst.rules.table.itertuples()):
+        if np.isfinite(rule.penalty_usd):
+            worth = 1.0 if rule.period == WHOLE else inst.discount[int(rule.period)]
+            program.column(("broken", i), cost=worth * rule.penalty_usd)
     return fixed_usd
+
+
+def _closable(inst: Instance, n: int, t: int) -> bool:
+    """(11) What stands and costs something to keep may be closed."""
+    return bool(inst.installed_t_yr[n, t] > 0 and inst.keep_usd_yr[n] > 0)
 
 
 def _capacity(program: Rows, inst: Instance, t: int) -> None:
@@ -158,14 +151,20 @@ def _capacity(program: Rows, inst: Instance, t: int) -> None:
             terms.append((("size", n, added), -usable))
             if added:
                 terms.append((("size", n, added - 1), usable))
-        program.row("at most", terms, float(inst.existing_t_yr[n, t]) * years)
+        standing = float(inst.existing_t_yr[n, t]) * years
+        if _closable(inst, n, t):
+            terms.append((("kept", n, t), -standing))
+            standing = 0.0
+        program.row("at most", terms, standing)
 
 
 def _building(program: Rows, inst: Instance, opening: tuple[int, ...]) -> None:
-    """(3) Nothing that was built is taken down; (2) and lead times are bounds of the columns."""
+    """(3) Nothing that was built is taken down, (11) nothing closed reopens; (2) and lead times are bounds of the columns."""
     for n, _ in enumerate(opening):
         for t in range(1, len(inst.periods)):
             program.row("at most", [(("size", n, t - 1), 1.0), (("size", n, t), -1.0)], 0.0)
+            if _closable(inst, n, t - 1) and _closable(inst, n, t):
+                program.row("at most", [(("kept", n, t), 1.0), (("kept", n, t - 1), -1.0)], 0.0)
 
 
 def _balance(program: Rows, inst: Instance, b: int, t: int) -> None:
@@ -186,20 +185,8 @@ def _balance(program: Rows, inst: Instance, b: int, t: int) -> None:
     program.row("equal", terms, 0.0)
 
 
-def _country_shares(program: Rows, inst: Instance, t: int) -> None:
-    """(10) Throughput of a stage in one country against that of the stage."""
-    for rule in inst.country_shares.itertuples():
-        for country in inst.facilities["country"].unique():
-            terms: list[tuple[Key, float]] = [(("over", rule.stage, country, t), -1.0)]
-            for m, run in enumerate(inst.processes.itertuples()):
-                plant = inst.facilities.loc[run.facility]
-                if plant["stage"] == rule.stage:
-                    terms.append((("run", m, t), run.capacity_use * ((plant["country"] == country) - rule.share)))
-            program.row("at most", terms, 0.0)
-
-
-def _policy(program: Rows, inst: Instance) -> None:
-    """(6) by-products, (7) reported output, (8) locks, (9) contracts, (11) stockpiles, (14) growth."""
+def _known(program: Rows, inst: Instance) -> None:
+    """(6) by-products, (7) reported output, (8) locks, (10) growth."""
     commodity = list(inst.balances["commodity"])
     for row in inst.byproducts.itertuples():
         sold: list[tuple[Key, float]] = [
@@ -219,21 +206,6 @@ def _policy(program: Rows, inst: Instance) -> None:
                     there = country.get(inst.balances.at[lane.head, "place"]) == row.country
                     terms.append((("flow", a, row.period), row.share - there))
             program.row("at most", terms, 0.0)
-    for i, row in enumerate(inst.offtakes.itertuples()):
-        lanes = [
-            a
-            for a, lane in enumerate(inst.lanes.itertuples())
-            if (lane.origin, lane.commodity) == (row.site, row.commodity)
-        ]
-        program.row(
-            "at most", [(("offtake", i), -1.0), *((("flow", a, row.period), -1.0) for a in lanes)], -float(row.amount_t)
-        )
-    for i, row in enumerate(inst.stock_needs.itertuples()):
-        kept = [b for b, name in enumerate(commodity) if name == row.commodity]
-        program.row(
-            "at most", [(("need", i), -1.0), *((("stock", b, row.period), -1.0) for b in kept)], -float(row.amount_t)
-        )
-
     for row in inst.growth.itertuples():
         sizes = [n for n, stage in enumerate(inst.facilities["stage"]) if stage == row.stage]
         program.row("at most", [(("size", n, row.period), 1.0) for n in sizes], float(row.most_t_yr))
@@ -247,3 +219,24 @@ def _made(inst: Instance, facility: int, commodity: str, t: int) -> Iterator[tup
             and amount > 0
         ):
             yield ("run", int(m), t), float(amount)
+
+
+def _rules(program: Rows, inst: Instance, opening: tuple[int, ...]) -> None:
+    """(12) Each rule, with what breaks it where that has a price."""
+    terms = zip(*(getattr(inst.rules, name) for name in ("rule", "kind", "row", "period", "weight")), strict=True)
+    found: dict[int, list[tuple[str, int, int, float]]] = {}
+    for rule, kind, row, period, weight in terms:
+        found.setdefault(int(rule), []).append((KINDS[kind], int(row), int(period), float(weight)))
+    for i, rule in enumerate(inst.rules.table.itertuples()):
+        sign = 1.0 if rule.sense == "at_most" else -1.0
+        limit = float(rule.limit)
+        weighed: list[tuple[Key, float]] = []
+        for kind, row, period, weight in found.get(i, []):
+            key = (kind, row) if kind == "unmet" else (kind, row, period)
+            if kind == "opened":
+                limit -= weight * (opening[row] <= period)
+            elif key in program.columns:
+                weighed.append((key, sign * weight))
+        if ("broken", i) in program.columns:
+            weighed.append((("broken", i), -1.0))
+        program.row("at most", weighed, sign * limit)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from model.worlds import World
 
 from hubplan.model.instance import Instance
+from hubplan.model.rulebook import HARD
 
 COUNTRIES = ("AUS", "JPN", "USA")
 
@@ -24,8 +25,8 @@ def thousands(least: float, most: float) -> st.SearchStrategy[float]:
 def instances(draw: st.DrawFn) -> Instance:
     """One to three mines of two elements, one to three hubs that may be built or stand, one or two markets, one to three periods.
 
-    Ore keeps its mine until a hub separates it. The second element is demanded too, or left over and sold. Every rule of policy
-    may be there; only budget and number are hard, and they can always be met by building nothing.
+    Ore keeps its mine until a hub separates it. The second element is demanded too, or left over and sold. Rules of either sense,
+    over every kind of decision, may be there; only limits on what is built are hard, and building nothing meets them.
     """
     years = draw(st.sampled_from([(2030,), (2030, 2031), (2030, 2032), (2030, 2031, 2034)]))
     world = World(years, draw(st.sampled_from([0.0, 0.08])), hold=["dy"], sell=["dy"], stock=["ndpr"])
@@ -45,7 +46,10 @@ def instances(draw: st.DrawFn) -> Instance:
             for sector in draw(st.sampled_from([("all",), ("defence", "ev")])):
                 need = [draw(thousands(0, 60)) for _ in years]
                 world.demand(market, good, need, sector=sector, unmet_usd_t=draw(thousands(1, 300)))
-    _add_rules(draw, world, mines, hubs)
+    _add_knowns(draw, world, mines, hubs)
+    world.rule_usd_t = draw(thousands(1, 200))
+    _add_soft_rules(draw, world, hubs)
+    _add_hard_rules(draw, world, hubs)
     return world.build()
 
 
@@ -64,6 +68,7 @@ def _add_hub(draw: st.DrawFn, world: World, hub: str, mines: list[str]) -> None:
         fixed_opex_share=draw(st.sampled_from([0.0, 0.04])),
         first=draw(st.integers(0, len(world.years))),
         ramp=draw(st.sampled_from([(1.0,), (0.5, 0.8, 1.0)])),
+        keep_usd_yr=0.0 if new else 1e3 * draw(thousands(0, 500)),
     )
     for mine in mines:
         if draw(st.integers(0, 3)):
@@ -80,49 +85,67 @@ def _add_hub(draw: st.DrawFn, world: World, hub: str, mines: list[str]) -> None:
             )
 
 
-def _add_rules(draw: st.DrawFn, world: World, mines: list[str], hubs: list[str]) -> None:
-    """Each rule in about a third of the instances."""
+def _chance(draw: st.DrawFn) -> bool:
+    return draw(st.integers(0, 2)) == 0
 
-    def chance() -> bool:
-        return draw(st.integers(0, 2)) == 0
 
-    world.rules["rule_usd_t"] = draw(thousands(1, 200))
+def _add_knowns(draw: st.DrawFn, world: World, mines: list[str], hubs: list[str]) -> None:
+    """By-product markets, locks, reported output and growth, each in about a third of the instances."""
     period = draw(st.integers(0, len(world.years) - 1))
-    if chance():
+    if _chance(draw):
         for t in range(len(world.years)):
-            world.rule(
-                "byproducts",
-                commodity="dy",
-                period=t,
-                limit_t=draw(thousands(0, 40)),
-                price_usd_t=draw(thousands(0, 20)),
-            )
-    if chance():
-        world.rule(
-            "locks",
-            mine=draw(st.sampled_from(mines)),
-            country=draw(st.sampled_from(COUNTRIES)),
-            period=period,
-            share=0.4,
-        )
-    if chance():
-        world.rule(
-            "offtakes",
-            site=draw(st.sampled_from(hubs)),
-            commodity="ndpr",
-            period=period,
-            amount_t=draw(thousands(1, 50)),
-        )
-    if chance():
-        world.rule("country_shares", stage="separation_light", share=draw(st.sampled_from([0.3, 0.65])))
-    if chance():
-        world.rule("stock_needs", commodity="ndpr", period=period, amount_t=draw(thousands(1, 30)))
-    if chance():
+            limit_t, price_usd_t = draw(thousands(0, 40)), draw(thousands(0, 20))
+            world.note("byproducts", commodity="dy", period=t, limit_t=limit_t, price_usd_t=price_usd_t)
+    if _chance(draw):
+        mine, country = draw(st.sampled_from(mines)), draw(st.sampled_from(COUNTRIES))
+        world.note("locks", mine=mine, country=country, period=period, share=0.4)
+    if _chance(draw):
         facility = world.row(draw(st.sampled_from(hubs)))
-        world.rule("output_limits", facility=facility, commodity="ndpr", period=period, output_t=draw(thousands(0, 30)))
-    if chance():
-        world.rule("growth", stage="separation_light", period=period, most_t_yr=draw(thousands(10, 200)))
-    if chance():
-        world.rules["budget_usd"] = 1e3 * draw(thousands(10, 5000))
-    if chance():
-        world.rules["max_hubs"] = draw(st.integers(0, 2))
+        world.note("output_limits", facility=facility, commodity="ndpr", period=period, output_t=draw(thousands(0, 30)))
+    if _chance(draw):
+        world.note("growth", stage="separation_light", period=period, most_t_yr=draw(thousands(10, 200)))
+
+
+def _add_soft_rules(draw: st.DrawFn, world: World, hubs: list[str]) -> None:
+    """Rules with a price, each in about a third of the instances: of one period, or of the whole horizon."""
+    periods = range(len(world.years))
+    t = draw(st.sampled_from(periods))
+    if _chance(draw):
+        hub = draw(st.sampled_from(hubs))
+        world.at_least("offtake", draw(thousands(1, 50)), *world.flows(hub, "ndpr", t), period=t)
+    if _chance(draw):
+        share = draw(st.sampled_from([0.3, 0.65]))
+        for country in COUNTRIES:
+            terms = world.share_terms("separation_light", country, share, t)
+            world.at_most("share", 0.0, *terms, id=country, period=t)
+    if _chance(draw):
+        world.at_least("stock", draw(thousands(1, 30)), *world.stocks("ndpr", t), period=t)
+    if _chance(draw):
+        wants = [("unmet", i, int(row["period"]), 1.0) for i, row in enumerate(world._demand)]
+        world.at_most("unmet", draw(thousands(0, 50)), *wants)
+    if _chance(draw):
+        left = [(kind, b, at, 0.5) for kind in ("held", "sold") for b in world._balances.values() for at in periods]
+        world.at_most("left over", draw(thousands(0, 20)), *left, unit="t CO2", penalty_usd=draw(thousands(1, 50)))
+    if _chance(draw):
+        kept = [("kept", world.row(hub), t, 1.0) for hub in hubs]
+        penalty_usd = 1e3 * draw(thousands(0, 500))
+        world.at_least("keep", 1.0, *kept, period=t, unit="facilities", penalty_usd=penalty_usd)
+
+
+def _add_hard_rules(draw: st.DrawFn, world: World, hubs: list[str]) -> None:
+    """Capital, number and size of what is built by the end: no price, no breach."""
+    last = len(world.years) - 1
+    rows = [world.row(hub) for hub in hubs]
+    if _chance(draw):
+        capital = [
+            (kind, n, last, float(world._facilities[n][column]))
+            for kind, column in (("opened", "capital_fixed_usd"), ("size", "capital_slope_usd_t_yr"))
+            for n in rows
+        ]
+        world.at_most("budget", 1e3 * draw(thousands(10, 5000)), *capital, unit="USD", penalty_usd=HARD)
+    if _chance(draw):
+        hubs_open = [("opened", n, last, 1.0) for n in rows]
+        world.at_most("number", draw(st.integers(0, 2)), *hubs_open, unit="facilities", penalty_usd=HARD)
+    if _chance(draw):
+        sizes = [("size", n, last, 1.0) for n in rows]
+        world.at_most("size", draw(thousands(0, 200)), *sizes, unit="t/yr", penalty_usd=HARD)

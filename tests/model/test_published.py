@@ -49,8 +49,8 @@ def add_depot(
         world.lane("stored", name, customer, usd_t, arrives_as="goods")
 
 
-def factories_and_customers(**rules: object) -> World:
-    world = World(rules=rules)
+def factories_and_customers() -> World:
+    world = World()
     for factory, supply_t in SUPPLY_T.items():
         world.mine(factory, "goods", supply_t)
         for customer in DEMAND_T:
@@ -82,7 +82,7 @@ def test_example_20():
     """At most four depots, Birmingham and London among them: so two more. Birmingham may take 20,000 t more for 3,000: a facility
     on the same lanes, which the count of hubs leaves out as it does mines. Both Newcastle and Exeter closed would save 15,000.
     """
-    world = factories_and_customers(max_hubs=2)
+    world = factories_and_customers().budget(max_hubs=2)
     for depot in ("birmingham", "london"):
         add_depot(world, depot, existing=THROUGHPUT_T[depot])
     for depot, usd in BUILD_USD.items():

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,15 @@ from model.conftest import tiny_world
 from model.worlds import InlineEngine, World, solve
 
 
-def cities(n: int, *, years: tuple[int, ...] = (2030,), must_open: tuple[int, ...] = (), seed: int = 7) -> Instance:
+def cities(n: int) -> Instance:
     """As many hubs as users, each near its own: a siting problem with many plans that are almost as good."""
+    return cities_world(n).build()
+
+
+def cities_world(n: int, *, seed: int = 7) -> World:
     random = np.random.default_rng(seed)
     at, size = random.uniform(0, 100, (n, 2)), random.uniform(10, 50, n).round(1) * 1e3
-    world = World(years, rules={"must_open": must_open}).mine("mine", "ore", 1e9)
+    world = World().mine("mine", "ore", 1e9)
     for i in range(n):
         world.facility(
             f"hub-{i}", sizes=(2e4, 3e5), fixed_usd=4e7, slope_usd_t_yr=100, takes={"ore": 1}, makes={"oxide": 1}
@@ -39,7 +42,7 @@ def cities(n: int, *, years: tuple[int, ...] = (2030,), must_open: tuple[int, ..
             world.lane("oxide", f"hub-{i}", f"user-{j}", round(float(np.hypot(*(at[i] - at[j]))) * 20, 2))
     for j in range(n):
         world.demand(f"user-{j}", "oxide", float(size[j]), unmet_usd_t=1e6)
-    return world.build()
+    return world
 
 
 @pytest.fixture
@@ -118,18 +121,25 @@ def test_a_gap_that_is_allowed_is_stated():
     assert solution.gap_share <= 0.5
 
 
-@pytest.mark.parametrize("rules", [{"must_open": (1, 2), "max_hubs": 1}, {"must_open": (1,), "budget_usd": 10.0}])
-def test_hard_rules_that_cannot_hold_are_no_plan(tiny, rules):
+def bound_to_open(*names: str, **policy: Any) -> Instance:
+    """`tiny` where these must open, under a budget or a number."""
+    world = tiny_world()
+    world.must_open = names
+    return world.budget(**policy).build()
+
+
+@pytest.mark.parametrize(("names", "policy"), [(("north", "south"), {"max_hubs": 1}), (("north",), {"budget_usd": 10.0})])
+def test_hard_rules_that_cannot_hold_are_no_plan(names, policy):
     """Exit status 3. Building North costs 1000."""
     with pytest.raises(NoPlanError) as caught:
-        solve(replace(tiny, **rules))
+        solve(bound_to_open(*names, **policy))
     assert not caught.value.timed_out
     assert "policy" in str(caught.value)
 
 
-def test_hard_rules_that_cannot_hold_are_no_plan_on_the_way_of_large_instances(tiny, rounding):
+def test_hard_rules_that_cannot_hold_are_no_plan_on_the_way_of_large_instances(rounding):
     with pytest.raises(NoPlanError) as caught:
-        solve(replace(tiny, must_open=(1,), budget_usd=10.0))
+        solve(bound_to_open("north", budget_usd=10.0))
     assert not caught.value.timed_out
 
 
@@ -161,19 +171,19 @@ def test_rounding_is_never_better_than_the_bound_nor_worse_than_its_gap(inst):
 
 def test_rounding_finds_a_plan_where_only_few_hubs_may_be_built(rounding):
     """The relaxation opens a bit of many hubs: rounding those up would break the number, and the budget."""
-    for rules in ({"max_hubs": 1}, {"budget_usd": 5e7}):
-        assert solve(replace(cities(6), **rules)).opened.sum() <= 1
+    for policy in ({"max_hubs": 1}, {"budget_usd": 5e7}):
+        assert solve(cities_world(6).budget(**policy).build()).opened.sum() <= 1
 
 
 def test_rounding_opens_late_what_must_open_but_may_not_grow_early(rounding):
     """80 t/yr at least, of which growth allows 40 by 2030: it must wait until 2031."""
-    world = World((2030, 2031), rules={"must_open": (1,)}).mine("mine", "ore", 1e4)
+    world = World((2030, 2031), must_open=["hub"]).budget().mine("mine", "ore", 1e4)
     world.facility("hub", sizes=(80, 500), slope_usd_t_yr=5, takes={"ore": 1}, makes={"oxide": 1}).lane(
         "ore", "mine", "hub"
     )
     world.lane("oxide", "hub", "user").demand("user", "oxide", 10)
     for t, most in enumerate((40.0, 80.0)):
-        world.rule("growth", stage="separation_light", period=t, most_t_yr=most)
+        world.note("growth", stage="separation_light", period=t, most_t_yr=most)
     assert solve(world.build()).opened[1].tolist() == [False, True]
 
 

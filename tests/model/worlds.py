@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 
+from hubplan.data.scenario import scenario_from_dict
 from hubplan.model import engine
 from hubplan.model import solve as solving
+from hubplan.model.calendar import build_calendar
 from hubplan.model.instance import Instance
+from hubplan.model.policy.funds import add_budget
+from hubplan.model.rulebook import COLUMNS, KINDS, WHOLE, Rulebook, Rules
 from hubplan.model.solution import Solution
 
 Goods = Mapping[str, float]
+Term = tuple[str, int, int, float]
+"""Kind of decision, its row and period, and the rule's units for each of the decision's."""
 
 
 def _split(good: str) -> tuple[str, str]:
@@ -37,9 +44,14 @@ class World:
     sell: Iterable[str] = ()
     stock: Iterable[str] = ()
     storage_usd_t_yr: float = 0.0
-    rules: dict[str, Any] = field(default_factory=dict)
+    rule_usd_t: float = 1e4
+    must_open: Iterable[str] = ()
 
     def __post_init__(self) -> None:
+        self._keep: list[float] = []
+        self._rules: list[tuple[tuple[Any, ...], list[Term]]] = []
+        self._policy: dict[str, Any] = {}
+        self._families: list[Callable[[Rulebook], None]] = []
         self._facilities: list[dict[str, Any]] = []
         self._existing: list[np.ndarray] = []
         self._ramps: list[tuple[float, ...]] = []
@@ -74,6 +86,7 @@ class World:
         fixed_opex_share: float = 0.0,
         first: int = 0,
         ramp: tuple[float, ...] = (1.0,),
+        keep_usd_yr: float = 0.0,
         makes: Goods | None = None,
         takes: Goods | None = None,
         opex_usd_t: float = 0.0,
@@ -99,6 +112,7 @@ class World:
         )
         self._existing.append(np.broadcast_to(np.asarray(existing, dtype=float), len(self.years)).copy())
         self._ramps.append(ramp)
+        self._keep.append(float(keep_usd_yr))
         if makes is not None or takes is not None:
             self.process(name, process, takes or {}, makes or {}, opex_usd_t=opex_usd_t, use=use)
         return self
@@ -187,12 +201,89 @@ class World:
                 )
         return self
 
-    def rule(self, table: str, **row: Any) -> World:
-        """Add a row to one of the instance's frames: byproducts, locks, offtakes..."""
+    def note(self, table: str, **row: Any) -> World:
+        """Add a row to one of the instance's frames: byproducts, fixed_output, output_limits, locks, growth."""
         self._tables.setdefault(table, []).append(row)
         return self
 
+    def flows(self, origin: str, commodity: str, period: int, weight: float = 1.0) -> list[Term]:
+        """Terms for what has been said so far to leave a place."""
+        lanes = [(lane["origin"], lane["commodity"]) for lane in self._lanes]
+        return [("flow", a, period, weight) for a, lane in enumerate(lanes) if lane == (origin, commodity)]
+
+    def stocks(self, commodity: str, period: int, weight: float = 1.0) -> list[Term]:
+        """Terms for stocks of a commodity wherever it is."""
+        return [("stock", b, period, weight) for (name, _, _), b in self._balances.items() if name == commodity]
+
+    def share_terms(self, stage: str, country: str, share: float, period: int) -> list[Term]:
+        """Terms for what a stage runs in a country less a share of what it runs anywhere."""
+        at = [(m, self._facilities[run["facility"]], run["capacity_use"]) for m, run in enumerate(self._processes)]
+        return [
+            ("run", m, period, use * ((plant["country"] == country) - share))
+            for m, plant, use in at
+            if plant["stage"] == stage
+        ]
+
+    def rule(
+        self,
+        family: str,
+        *terms: Term,
+        sense: str,
+        limit: float,
+        id: str = "all",
+        period: int = WHOLE,
+        unit: str = "t",
+        penalty_usd: float | None = None,
+    ) -> World:
+        """Add a rule row; without a price of its own it is broken at `rule_usd_t`."""
+        price = self.rule_usd_t if penalty_usd is None else penalty_usd
+        self._rules.append(((family, id, period, sense, float(limit), unit, float(price)), list(terms)))
+        return self
+
+    def at_least(self, family: str, limit: float, *terms: Term, **options: Any) -> World:
+        return self.rule(family, *terms, sense="at_least", limit=limit, **options)
+
+    def at_most(self, family: str, limit: float, *terms: Term, **options: Any) -> World:
+        return self.rule(family, *terms, sense="at_most", limit=limit, **options)
+
+    def policy(self, *families: Callable[[Rulebook], None], **keys: Any) -> World:
+        """Have functions of `hubplan.model.policy` write rules, from keys of a scenario's ``[policy]``."""
+        self._families += families
+        self._policy |= keys
+        return self
+
+    def budget(self, **keys: Any) -> World:
+        """Have ``budget_usd``, ``max_hubs`` and what must open written as hard rules."""
+        return self.policy(add_budget, **keys)
+
     def build(self) -> Instance:
+        inst = self._bare()
+        columns = list(zip(*(term for _, terms in self._rules for term in terms), strict=True)) or [(), (), (), ()]
+        counts = [len(terms) for _, terms in self._rules]
+        rules = Rules(
+            table=pd.DataFrame([row for row, _ in self._rules], columns=list(COLUMNS)),
+            rule=np.repeat(np.arange(len(counts)), counts),
+            kind=np.array([KINDS.index(kind) for kind in columns[0]], dtype=int),
+            row=np.array(columns[1], dtype=int),
+            period=np.array(columns[2], dtype=int),
+            weight=np.array(columns[3], dtype=float),
+        )
+        if self._families:
+            assert not self._rules, "either written by policy, or row by row"
+            rules = self._written(inst)
+        return replace(inst, rules=rules)
+
+    def _written(self, inst: Instance) -> Rules:
+        horizon = {"years": list(self.years), "discount_share": self.discount_share}
+        policy = {"rule_usd_t": self.rule_usd_t, **self._policy}
+        scenario = scenario_from_dict({"name": "little", "horizon": horizon, "policy": policy})
+        draft = SimpleNamespace(scenario=scenario, calendar=build_calendar(scenario))
+        book = Rulebook(inst, draft)  # type: ignore[arg-type]
+        for write in self._families:
+            write(book)
+        return book.finish()
+
+    def _bare(self) -> Instance:
         t = len(self.years)
         balances = pd.DataFrame(list(self._balances), columns=["commodity", "tag", "place"])
         balances["market"] = balances["place"].isin(self._markets)
@@ -220,7 +311,7 @@ class World:
             "existing_t_yr": np.array(self._existing).reshape(-1, t),
             "installed_t_yr": np.array(self._existing).reshape(-1, t),
             "available_share": np.ones((len(self._facilities), t)),
-            "keep_usd_yr": np.zeros(len(self._facilities)),
+            "keep_usd_yr": np.array(self._keep),
             "lane_open": np.ones((len(self._lanes), t), dtype=bool),
             "held_periods": np.zeros((len(balances), t), dtype=bool),
         }
@@ -247,10 +338,28 @@ class World:
                 },
                 "storage_usd_t_yr": np.full(len(balances), self.storage_usd_t_yr),
                 **fixed,
+                "must_open": tuple(self.row(name) for name in self.must_open),
                 **{name: pd.DataFrame(rows) for name, rows in self._tables.items()},
-                **self.rules,
             }
         )
+
+
+def shop(*years: int, **options: Any) -> World:
+    """A mine and a market with nothing between them yet."""
+    return World(years or (2030,), **options).mine("mine", "ore", 1e4)
+
+
+def hub(
+    world: World,
+    name: str = "hub",
+    need_t: float | tuple[float, ...] = 100.0,
+    unmet_usd_t: float = 1e4,
+    **options: Any,
+) -> World:
+    """Add a hub that turns ore into as much oxide, its lanes, and demand."""
+    world.facility(name, takes={"ore": 1}, makes={"oxide": 1}, **options)
+    world.lane("ore", "mine", name).lane("oxide", name, "user")
+    return world.demand("user", "oxide", need_t, unmet_usd_t=unmet_usd_t)
 
 
 class InlineEngine:
@@ -286,3 +395,10 @@ def solve(inst: Instance, **options: Any) -> Solution:
     """Solve in this process, to a gap of nought."""
     with patch.object(solving, "Engine", InlineEngine):
         return solving.solve(inst, **options)
+
+
+def cost(inst: Instance) -> float:
+    """Cost of the best plan, which has to be proven."""
+    solution = solve(inst)
+    assert solution.status == "optimal"
+    return solution.cost_usd
