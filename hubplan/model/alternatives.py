@@ -25,8 +25,8 @@ from hubplan.model.solve import Progress, Search, find_roundings, quiet, read_so
 
 Floats = npt.NDArray[np.float64]
 
-TIE_SHARE = 0.01
-"""Weight of the true cost beside the use of known facilities, so that ties go to the cheaper."""
+DISTANCE_WORTH = 10.0
+"""Avoiding all that a plan built is worth this many times the cost allowed above the best."""
 
 
 def built(solution: Solution) -> frozenset[int]:
@@ -77,7 +77,9 @@ def find_alternatives(
     with Engine(arrays, workers=2) as pricing:
         while len(found) < count and time.monotonic() < until - 1:
             known = [built(plan) for plan in (best, *found)]
-            answer = _farthest(pricing, arrays, inst, var, known, most=most, until=until, seed=seed)
+            answer = _farthest(
+                pricing, arrays, inst, var, known, best=best.cost_usd / M_USD, most=most, until=until, seed=seed
+            )
             if answer is None:
                 break
             search = Search(progress, start, 0.0)
@@ -89,13 +91,13 @@ def find_alternatives(
 
 
 def _away_from(
-    arrays: Arrays, var: Variables, known: Sequence[frozenset[int]], *, most: float, cost_share: float
+    arrays: Arrays, var: Variables, known: Sequence[frozenset[int]], *, best: float, most: float
 ) -> Arrays:
     """The program that avoids what earlier plans built, at a cost of at most `most` M USD."""
-    cost = arrays.cost * (cost_share / most)
+    cost = arrays.cost.copy()
     for plan in known:
         columns = var.opened[sorted(plan), -1]
-        cost[columns[columns >= 0]] += 1.0
+        cost[columns[columns >= 0]] += DISTANCE_WORTH * (most - best) / max(1, len(plan))
     limited = sparse.csr_array(arrays.cost[None, :])
     return replace(
         arrays,
@@ -113,12 +115,13 @@ def _farthest(
     var: Variables,
     known: Sequence[frozenset[int]],
     *,
+    best: float,
     most: float,
     until: float,
     seed: int,
 ) -> Answer | None:
     """The priced pattern that is within the cost and differs most from what is known; None if there is none."""
-    away = _away_from(arrays, var, known, most=most, cost_share=TIE_SHARE)
+    away = _away_from(arrays, var, known, best=best, most=most)
     relaxed: Floats | None = None
     with Engine(away, workers=1) as engine:
         engine.submit(Job(label="away", relaxed=True, time_limit_s=max(1.0, until - time.monotonic()), seed=seed))
@@ -128,12 +131,12 @@ def _farthest(
         return None
     for label, pattern in find_roundings(inst, var, arrays, relaxed).items():
         pricing.submit(Job(label=label, fixed=pattern, time_limit_s=max(1.0, until - time.monotonic()), seed=seed))
-    best: tuple[int, float, Answer] | None = None
+    farthest: tuple[int, float, Answer] | None = None
     for _, _, answer in sorted(pricing.answers(until=until), key=lambda item: item[0]):
         if answer.values is None or answer.cost > most:
             continue
         opened = frozenset(np.flatnonzero(np.where(var.opened >= 0, answer.values[var.opened], 0.0)[:, -1] > 0.5).tolist())
         distance = min(len(opened ^ plan) for plan in known)
-        if distance and (best is None or (distance, -answer.cost) > best[:2]):
-            best = (distance, -answer.cost, answer)
-    return None if best is None else best[2]
+        if distance and (farthest is None or (distance, -answer.cost) > farthest[:2]):
+            farthest = (distance, -answer.cost, answer)
+    return None if farthest is None else farthest[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from hubplan.errors import Fault, NoPlanError
 from hubplan.model.assembly import Arrays
 from hubplan.model.conflicts import conflict_faults, find_conflict
+from hubplan.model.contingency import read_copies
+from hubplan.model.duals import read_prices
 from hubplan.model.engine import Answer, Engine, Job
 from hubplan.model.formulation import KT, M_USD, Variables, build_model
 from hubplan.model.instance import Instance
@@ -23,6 +26,8 @@ Progress = Callable[[Mapping[str, object]], None]
 
 EXACT_BINARIES = 300
 THRESHOLDS = (0.5, 0.2, 0.35, 0.7, 0.1, 1.0, 0.03)
+PRICING_S = 15.0
+"""Seconds that the linear program of the best plan may take beyond the time limit, at least; else a quarter of the limit."""
 TOLERANCE_SHARE = 1e-6
 """A gap below this counts as closed: the solver's own feasibility tolerance."""
 
@@ -36,13 +41,14 @@ class Search:
 
     def __init__(self, progress: Progress, start: float, gap_share: float) -> None:
         self.values: Floats | None = None
+        self.row_duals: Floats | None = None
         self.cost, self.bound = np.inf, -np.inf
         self.gap_share = gap_share
         self._progress, self._start = progress, start
 
     def offer(self, label: str, answer: Answer) -> None:
         if answer.values is not None and answer.cost < self.cost - 1e-9 * max(1.0, abs(answer.cost)):
-            self.values, self.cost = answer.values, answer.cost
+            self.values, self.cost, self.row_duals = answer.values, answer.cost, answer.row_duals
         self.tell(label)
 
     def tell(self, event: str) -> None:
@@ -118,6 +124,7 @@ def solve(
                 _search_exactly(engine, search, until=until, gap_share=gap_share, seed=seed, binaries=binaries)
             else:
                 _search_by_rounding(engine, search, arrays, inst, var, until=until, seed=seed)
+            _price(engine, search, arrays, time_limit_s=max(PRICING_S, time_limit_s / 4), seed=seed)
         except KeyboardInterrupt:
             if search.values is None:
                 raise
@@ -135,7 +142,37 @@ def solve(
         else "time_limit"
     )
     seconds = {"model": built - start, "solve": time.monotonic() - built}
-    return read_solution(inst, var, search, status, seconds)
+    found = read_solution(inst, var, search, status, seconds)
+    if search.row_duals is None:
+        return found
+    assert search.values is not None
+    return replace(found, prices=read_prices(inst, var, arrays, search.values, search.row_duals))
+
+
+def _price(engine: Engine, search: Search, arrays: Arrays, *, time_limit_s: float, seed: int) -> None:
+    """Solve the linear program of the best plan, if that came from branch and bound: only a linear program has duals."""
+    if search.values is None or search.row_duals is not None:
+        return
+    engine.stop()
+    best = np.round(search.values[np.flatnonzero(arrays.integer)])
+    engine.submit(Job(label="prices", fixed=best, time_limit_s=time_limit_s, seed=seed))
+    for _, job, answer in engine.answers(until=time.monotonic() + time_limit_s + 1.0):
+        if answer.values is not None and answer.cost <= search.cost + TOLERANCE_SHARE * abs(search.cost):
+            search.values, search.row_duals = answer.values, answer.row_duals
+            search.cost = answer.cost
+            search.tell(job.label)
+
+
+def relaxation_usd(inst: Instance, *, time_limit_s: float = 60.0, seed: int = 1) -> float:
+    """Least cost of the linear relaxation, discounted USD: a lower bound of every plan's cost; -inf if not solved in time."""
+    arrays, _ = build_model(inst)
+    until = time.monotonic() + time_limit_s
+    bound = -np.inf
+    with Engine(arrays, workers=1) as engine:
+        engine.submit(Job(label="relaxation", relaxed=True, time_limit_s=time_limit_s, seed=seed))
+        for _, _, answer in engine.answers(until=until + 1.0):
+            bound = answer.bound
+    return bound * M_USD
 
 
 def _refuse(inst: Instance, search: Search, time_limit_s: float, seed: int) -> None:
@@ -325,6 +362,7 @@ def read_solution(inst: Instance, var: Variables, search: Search, status: str, s
         unmet_t=take(var.unmet),
         kept_share=np.where(var.kept >= 0, values[var.kept], 1.0),
         broken=np.where(var.broken >= 0, values[var.broken], 0.0) * scale,
+        copies=read_copies(var.copies, take),
         seconds=seconds,
         solver=f"MathOpt HiGHS, OR-Tools {version('ortools')}",
     )
