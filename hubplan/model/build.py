@@ -18,6 +18,7 @@ from hubplan.model.draft import Draft
 from hubplan.model.facilities import add_collections, add_mines, add_plants
 from hubplan.model.instance import Instance
 from hubplan.model.lanes import LaneFinder
+from hubplan.model.losses import find_contingencies
 from hubplan.model.policy.page import write_rules
 from hubplan.model.rulebook import Rulebook
 from hubplan.model.rules import (
@@ -62,7 +63,8 @@ def build_instance(tables: Tables, routes: Routes, scenario: Scenario, *, access
     demand = find_demand(draft)
     add_downstream(draft, finder, demand)
     inst = _assemble(draft, finder, demand)
-    return replace(inst, rules=write_rules(Rulebook(inst, draft)))
+    rules = write_rules(Rulebook(inst, draft))
+    return replace(inst, rules=rules, contingencies=find_contingencies(draft, inst))
 
 
 def _refuse_unmodelled(scenario: Scenario, tables: Tables) -> None:

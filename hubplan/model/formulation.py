@@ -5,13 +5,14 @@ Inside, masses are kt and money is M USD (a factor of 1e3 and 1e6), which keeps 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from hubplan.data.frames import rows_of
 from hubplan.model.assembly import Arrays, Assembly
+from hubplan.model.contingency import Recourse, add_copy
 from hubplan.model.instance import Instance
 from hubplan.model.rulebook import KINDS, UNITS, WHOLE
 
@@ -38,6 +39,7 @@ class Variables:
     kept: Ints  # (N, T) k: share of the standing capacity that is kept
     unmet: Ints  # (demand rows,) u, kt
     broken: Ints  # (rules,) z: amount by which a rule is broken, in its scaled unit
+    copies: tuple[Recourse, ...] = ()  # one year for each single loss
 
     def of(self, kind: str) -> Ints:
         """Columns of a kind of decision that rules may weigh."""
@@ -66,6 +68,7 @@ def build_model(inst: Instance) -> tuple[Arrays, Variables]:
     add_growth(model, inst, var)  # (10)
     add_closure(model, inst, var)  # (11)
     add_rules(model, inst, var)  # (12)
+    var = add_single_losses(model, inst, var)  # (13)
     return model.finish(), var
 
 
@@ -362,3 +365,11 @@ def add_rules(model: Assembly, inst: Instance, var: Variables) -> None:
         native = 1.0 if kind in ("opened", "kept") else KT
         model.add_terms(rows[rules.rule[at]], found, rules.weight[at] * native / scale[rules.rule[at]])
     model.add_terms(rows, var.broken, np.where(least, 1.0, -1.0))
+
+
+def add_single_losses(model: Assembly, inst: Instance, var: Variables) -> Variables:
+    """(13) N-1: with any one loss, a copy of a year, run from the same sizes, serves the share asked for or pays the price."""
+    if inst.contingencies is None:
+        return var
+    copies = [add_copy(model, inst, var, inst.contingencies, loss) for loss in inst.contingencies.losses]
+    return replace(var, copies=tuple(copies))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hubplan.errors import DataError, Fault
+from hubplan.model.contingency import Contingencies
 from hubplan.model.rulebook import Rules
 
 Floats = npt.NDArray[np.float64]
@@ -83,6 +84,8 @@ class Instance:
         Facility rows that have to be open at the end (a rule says so; here for the search).
     rules
         Policy, as rows over the decisions.
+    contingencies
+        Losses that the plan has to bear, one at a time; None asks nothing.
     counts
         What was kept and pruned on the way, for the manifest.
     """
@@ -118,6 +121,7 @@ class Instance:
     keep_usd_yr: Floats
     must_open: tuple[int, ...] = ()
     rules: Rules = field(default_factory=Rules)
+    contingencies: Contingencies | None = None
     counts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

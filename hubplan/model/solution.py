@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hubplan.model.contingency import Recourse
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -31,6 +33,8 @@ class Solution:
         By row of the instance's demand.
     broken
         By row of the instance's rules, in the rule's unit.
+    copies
+        Year by single loss, in t.
     seconds
         Time by step.
     solver
@@ -50,6 +54,7 @@ class Solution:
     unmet_t: Floats
     kept_share: Floats
     broken: Floats
+    copies: tuple[Recourse, ...] = ()
     seconds: Mapping[str, float]
     solver: str
 
