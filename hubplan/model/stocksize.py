@@ -402,7 +402,7 @@ def cover_for_ban(
         need_t=float(need.sum()),
         supply_t=float(came.sum()),
         stock_needed_t=max(0.0, float(missing.max())),
-        lasts_months=_time_to_survive(gap, held_t),
+        lasts_months=_time_to_survive(gap, held_t, _rounding(need, came)),
         short_t=_left_short(gap, held_t),
         ended_month=_next_month(short, ban_months),
     )
@@ -419,13 +419,13 @@ def _next_month(short: npt.NDArray[np.intp], ban_months: int) -> int | None:
     return ended if ended < ban_months else None
 
 
-def _time_to_survive(gap: Floats, held_t: float) -> float:
+def _time_to_survive(gap: Floats, held_t: float, rounding: Floats) -> float:
     """Months until the stock is gone and the need is not met."""
     left = held_t
-    for month, short in enumerate(gap):
-        if short > left + TOLERANCE_SHARE * max(held_t, abs(float(short))):
-            return month + max(0.0, left) / float(short)
-        left -= float(short)
+    for month, short in enumerate(map(float, gap)):
+        if short > left + max(float(rounding[month]), TOLERANCE_SHARE * held_t):
+            return month + max(0.0, left) / short
+        left -= short
     return math.inf
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +121,14 @@ def test_stock_grows_faster_than_the_ban():
     assert (np.diff(per_day) > 0).all()
 
 
+def test_a_ban_that_never_lasts_two_periods_takes_one_period_of_cover():
+    """Half of all periods have no supply, and missing is as dear as holding nine: F(0) = 0.5 < 0.9, F(1) = 1. S = 2 d, for
+    0.5 x h x d = 0.5.
+    """
+    found = size_stock(holding_usd_t=1, shortage_usd_t=9, need_t=1, ban_share=1.0, end_share=1.0)
+    assert (found.stock_t, found.cover_periods, found.cost_usd) == (2, 1, pytest.approx(0.5))
+
+
 CHANCE = st.floats(0.005, 1)
 
 
@@ -210,6 +219,11 @@ def test_need_may_change_by_month():
     assert cover_for_ban([120.0, 240.0], [10.0, 10.0], 2).stock_needed_t == pytest.approx(10)
 
 
+def test_what_a_solver_rounds_is_no_shortage():
+    found = cover_for_ban(120.0, [10.0 - 1e-7] * 3, 3)
+    assert (found.lasts_months, found.ended_month) == (math.inf, 0)
+
+
 AMOUNTS = st.lists(st.floats(0, 100), min_size=1, max_size=24)
 
 
@@ -240,3 +254,13 @@ def test_a_longer_ban_or_less_supply_never_needs_less(supply, need, data):
 def test_a_ban_beyond_what_is_known_is_refused(options, where):
     with pytest.raises(DataError, match=where):
         cover_for_ban(**{"need_t_yr": 120.0, "supply_t_by_month": RAMP_T, "ban_months": 4, **options})
+
+
+def test_the_page_prints_the_table_it_shows(capsys):
+    """docs/stockpile.md: its code gives its rows."""
+    page = (Path(__file__).parents[2] / "docs" / "stockpile.md").read_text(encoding="utf-8")
+    code = page.partition("```python\n")[2].partition("```")[0]
+    exec(code, {})
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 6
+    assert printed in page

@@ -5,14 +5,13 @@ Example 7 (mining), and what is lost from the network of example 20. Examples 19
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from hubplan.model.instance import Instance
-from hubplan.model.rulebook import COLUMNS, HARD, KINDS, Rules
+from hubplan.model.rulebook import HARD
 from model.test_published import THROUGHPUT_T, add_depot, factories_and_customers, without
 from model.worlds import World, solve
 
@@ -25,47 +24,42 @@ PRICE_USD_T = 10.0
 OPTIMUM_USD = 146_861_974.36
 
 
-def write_rules(rows: list[tuple[str, str, int, str, float, str, list[tuple[str, int, float]]]]) -> Rules:
-    """Hard rules: family, id, period, sense, limit, unit, and terms (kind, row, weight) of that period."""
-    table = [(family, name, t, sense, limit, unit, HARD) for family, name, t, sense, limit, unit, _ in rows]
-    terms = [
-        (n, KINDS.index(kind), row, rule[2], weight) for n, rule in enumerate(rows) for kind, row, weight in rule[6]
-    ]
-    rule, kind, row, period, weight = (np.array(part) for part in zip(*terms, strict=True))
-    frame = pd.DataFrame(table, columns=list(COLUMNS))
-    return Rules(table=frame, rule=rule, kind=kind, row=row, period=period, weight=weight.astype(float))
-
-
-@pytest.fixture(scope="module")
-def example_7() -> Instance:
+def mines_of_example_7(*, left_out: str = "") -> Instance:
     """Four mines stand. To keep one costs its royalty a year; given up, it stays so: that is closing a standing plant.
 
     Work is a decision of each year by itself, while what is opened stays open. So each mine has a permit for each year: it
     costs nothing, counts in its year only, and lets the mine dig up to its limit. A permit needs a mine that is kept.
     """
     world = World(YEARS, 0.1, sell=("ore",))
-    for number, most_t_yr in enumerate(MOST_T_YR, start=1):
-        world.mine(f"mine-{number}", "ore", most_t_yr)
-    for number in range(1, 5):
-        for t, year in enumerate(YEARS):
-            world.facility(f"permit-{number}-{year}", sizes=(0, 1), first=t)
-    for t in range(len(YEARS)):
-        world.rule("byproducts", commodity="ore", period=t, limit_t=sum(MOST_T_YR), price_usd_t=PRICE_USD_T)
-    inst = world.build()
-    row = {name: n for n, name in enumerate(inst.facilities["facility"])}
-    rules = []
+    for mine, (most_t_yr, royalty) in enumerate(zip(MOST_T_YR, ROYALTY_USD_YR, strict=True), start=1):
+        name = f"mine-{mine}"
+        world.facility(name, "mine", existing=most_t_yr, keep_usd_yr=royalty, makes={"ore": 1}, process="mine")
     for t, year in enumerate(YEARS):
-        permits = [row[f"permit-{number}-{year}"] for number in range(1, 5)]
-        rules.append(("three work", "all", t, "at_most", 3.0, "facilities", [("opened", p, 1.0) for p in permits]))
-        blend = [("run", mine, quality - BLEND[t]) for mine, quality in enumerate(QUALITY)]
-        rules += [("quality", sense, t, sense, 0.0, "t", blend) for sense in ("at_least", "at_most")]
-        for mine, (permit, most) in enumerate(zip(permits, MOST_T_YR, strict=True)):
-            dig = [("run", mine, 1.0), ("opened", permit, -most)]
-            keep = [("opened", permit, 1.0), ("kept", mine, -1.0)]
-            rules.append(("work", f"mine-{mine + 1}", t, "at_most", 0.0, "t", dig))
-            rules.append(("royalty", f"mine-{mine + 1}", t, "at_most", 0.0, "facilities", keep))
-    royalty = np.array([*ROYALTY_USD_YR, *[0.0] * (len(row) - 4)])
-    return replace(inst, rules=write_rules(rules), keep_usd_yr=royalty)
+        world.note("byproducts", commodity="ore", period=t, limit_t=sum(MOST_T_YR), price_usd_t=PRICE_USD_T)
+        hard: dict[str, Any] = {"period": t, "penalty_usd": HARD}
+        permits = []
+        for mine, most_t_yr in enumerate(MOST_T_YR):
+            world.facility(f"permit-{mine + 1}-{year}", sizes=(0, 1), first=t)
+            permit = world.row(f"permit-{mine + 1}-{year}")
+            permits.append(("opened", permit, t, 1.0))
+            dig = ("run", mine, t, 1.0), ("opened", permit, t, -most_t_yr)
+            keep = ("opened", permit, t, 1.0), ("kept", mine, t, -1.0)
+            if left_out != "work":
+                world.at_most("work", 0.0, *dig, id=f"mine-{mine + 1}", **hard)
+            if left_out != "royalty":
+                world.at_most("royalty", 0.0, *keep, id=f"mine-{mine + 1}", unit="facilities", **hard)
+        if left_out != "three work":
+            world.at_most("three work", 3.0, *permits, unit="facilities", **hard)
+        if left_out != "quality":
+            blend = [("run", mine, t, quality - BLEND[t]) for mine, quality in enumerate(QUALITY)]
+            world.at_most("quality", 0.0, *blend, id="most", **hard)
+            world.at_least("quality", 0.0, *blend, id="least", **hard)
+    return world.build()
+
+
+@pytest.fixture(scope="module")
+def example_7() -> Instance:
+    return mines_of_example_7()
 
 
 def test_example_7(example_7):
@@ -99,19 +93,9 @@ def test_example_7_adds_up(example_7):
 
 
 @pytest.mark.parametrize("family", ["three work", "quality", "royalty", "work"])
-def test_each_rule_of_example_7_binds(example_7, family):
-    """Without any one of its rules the case earns more, so each is felt."""
-    rules = example_7.rules
-    kept = np.flatnonzero(rules.table["family"] != family)
-    place = np.full(len(rules.table), -1)
-    place[kept] = np.arange(len(kept))
-    terms = np.flatnonzero(place[rules.rule] >= 0)
-    fewer = Rules(
-        table=rules.table.iloc[kept].reset_index(drop=True), rule=place[rules.rule[terms]], kind=rules.kind[terms],
-        row=rules.row[terms], period=rules.period[terms], weight=rules.weight[terms],
-    )  # fmt: skip
-    earned = -solve(replace(example_7, rules=fewer)).cost_usd
-    assert earned > OPTIMUM_USD * (1 + 1e-6)
+def test_each_rule_of_example_7_is_felt(family):
+    """Without any one of its rules the case earns more."""
+    assert -solve(mines_of_example_7(left_out=family)).cost_usd > OPTIMUM_USD * (1 + 1e-6)
 
 
 @pytest.fixture(scope="module")

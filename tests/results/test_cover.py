@@ -153,6 +153,25 @@ def test_a_way_through_the_country_counts_as_stopped(altered, tables):
     assert supply(only_sea, tables, form="magnet") == 0
 
 
+def test_what_is_bought_or_kept_inside_helps_nobody(plan, tables):
+    """Without Japan, whose market alone is served; and of stocks at Bay and Kobe, what a ban by either country leaves."""
+    assert supply(plan, tables, without="JPN", form="magnet") == 0
+    cells = plan.stocks[(plan.stocks["commodity"] == "dy-oxide") & (plan.stocks["period"] == 2030)]
+    both = replace(plan, stocks=pd.concat([plan.stocks, cells.assign(site="kobe", closing_t=5.0)], ignore_index=True))
+    held = {
+        country: cover(both, tables, "dy", without=country, ban_from="2032-01", ban_months=[12])["held_t"]
+        for country in ("CHN", "AUS", "JPN")
+    }
+    at_bay = float(cells["closing_t"].iloc[0])
+    assert held == pytest.approx({"CHN": at_bay + 5, "AUS": 5, "JPN": at_bay})
+
+
+def test_markets_inside_are_not_served_for_us(plan, tables):
+    """Japan's magnets made in Japan, sold at a market in China: no supply to us, though no step before it is Chinese."""
+    sites = tables.sites.assign(country=tables.sites["country"].where(tables.sites["site"] != "market-jpn", "CHN"))
+    assert supply(plan, replace(tables, sites=sites), form="magnet") == 0
+
+
 def works(name, country):
     numbers = {
         "stands_t_yr": 0.0, "stands_from": 0.0, "smallest_t_yr": 0.0, "largest_t_yr": 0.0, "earliest": 0.0, "fixed_usd": 0.0,
