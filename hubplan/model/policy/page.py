@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubplan.model.policy.contracts import add_offtakes
+from hubplan.model.policy.contracts import add_offtakes, add_procurement
 from hubplan.model.policy.funds import add_budget
 from hubplan.model.policy.shares import add_shares
 from hubplan.model.policy.stockpile import add_stockpile
@@ -15,4 +15,5 @@ def write_rules(book: Rulebook) -> Rules:
     add_shares(book)  # (14)
     add_stockpile(book)  # (15)
     add_budget(book)  # (16)
+    add_procurement(book)  # (17)
     return book.finish()
