@@ -392,9 +392,19 @@ def test_a_stockpile_of_dysprosium_is_days_of_a_years_oxide(tables, routes):
     need = (
         asked["magnet-high"] * 0.025 / 0.99 / 0.74 / 0.82773 + asked["magnet-defence"] * 0.035 / 0.99 / 0.74 / 0.82773
     )
-    (row,) = inst.stock_needs[inst.stock_needs["period"] == t].itertuples()
-    assert (row.commodity, row.amount_t) == ("dy-oxide", pytest.approx(need * 180 / 365))
-    assert len(inst.stock_needs) == len(YEARS)
+    rules = inst.rules.of("stockpile_days")
+    (row,) = rules[rules["period"] == t].itertuples()
+    assert (row.id, row.sense, row.limit) == ("dy-oxide", "at_least", pytest.approx(need * 180 / 365))
+    assert len(rules) == len(YEARS)
+
+
+def test_a_stockpile_of_samarium_counts_the_cobalt_magnets(tables, routes):
+    """By hand: t Sm2O3 a t of SmCo = 0.25 / 0.97 / 0.74 / 0.81928 = 0.42511; no other grade takes any. 90 of 365 days."""
+    inst = build_instance(tables, routes, scenario(ALLIED, policy={"stockpile_days": {"sm": 90}}))
+    t = YEARS.index(2032)
+    asked = inst.demand[inst.demand["period"] == t].groupby("product")["demand_t"].sum() / 3
+    rules = inst.rules.of("stockpile_days").set_index("period")
+    assert rules.at[t, "limit"] == pytest.approx(asked["magnet-smco"] * 0.42511 * 90 / 365, rel=1e-4)
 
 
 def test_only_separated_oxides_are_stocked(tables, routes):
@@ -406,7 +416,7 @@ def test_a_contract_is_due_in_its_own_years_only(tables, routes):
     """5,000 t/yr from 2031 to 2033: one year of 2030-2031, two of 2032-2034."""
     deal = {"site": "kuantan", "commodity": "ndpr-oxide", "t_yr": 5000, "from": 2031, "to": 2033}
     inst = build_instance(tables, routes, scenario(ALLIED, policy={"offtake": [deal]}))
-    assert inst.offtakes[["period", "amount_t"]].to_numpy().tolist() == [[4, 5000], [5, 10000]]
+    assert inst.rules.of("offtake")[["period", "limit"]].to_numpy().tolist() == [[4, 5000], [5, 10000]]
 
 
 # Lanes -----------------------------------------------------------------------------------------------------------------
