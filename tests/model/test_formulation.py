@@ -20,13 +20,17 @@ def test_rows_can_be_traced_to_their_family():
     world.note("byproducts", commodity="salt", period=0, limit_t=1.0, price_usd_t=1.0)
     world.note("fixed_output", process=0, period=0, output_t=60.0)
     world.note("output_limits", facility=1, commodity="oxide", period=0, output_t=40.0)
-    world.lane("concentrate@mine", "mine", "north").lane("oxide", "north", "other", whole=True).demand("other", "oxide", 1)
+    world.lane("concentrate@mine", "mine", "north").lane("oxide", "north", "other", whole=True).demand(
+        "other", "oxide", 1
+    )
     world.note("locks", mine="mine", country="AUS", period=0, share=0.5)
     world.note("growth", stage="separation_light", period=0, most_t_yr=900.0)
     arrays, var = build_model(world.budget(budget_usd=1e9, max_hubs=5).build())
     assert set(arrays.families) == FAMILIES
     assert [stop - start for start, stop in arrays.families.values()][-1] == 3
-    assert sum(stop - start for start, stop in arrays.families.values()) == len(arrays.row_lower) == arrays.matrix.shape[0]
+    assert (
+        sum(stop - start for start, stop in arrays.families.values()) == len(arrays.row_lower) == arrays.matrix.shape[0]
+    )
     assert arrays.matrix.shape[1] == len(arrays.cost) == len(arrays.integer)
     assert var.opened.shape == (4, 2) and var.flow.shape == (6, 2) and var.broken.tolist() == [-1, -1, -1]
 

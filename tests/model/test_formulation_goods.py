@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hubplan.model.instance import Instance
 from model.worlds import World, cost, hub, shop, solve
-
 
 # (4) Balance -----------------------------------------------------------------------------------------------------------
 
@@ -75,6 +75,25 @@ def test_mine_tags_prevent_the_pooling_cheat(pooled, wanted):
             f"user-{near}", element, 8
         )
     assert cost(world.build()) == pytest.approx(wanted)
+
+
+def lossy(*, stock: tuple[str, ...] = ("oxide",)) -> Instance:
+    """Three years of which the hub is lost in the second: 30 t wanted in each, at 2 a tonne, kept at 1 a year."""
+    world = World((2030, 2031, 2032), stock=stock, storage_usd_t_yr=1).mine("mine", "ore", 1000, opex_usd_t=2)
+    inst = hub(world, need_t=30, existing=1000).build()
+    return replace(inst, available_share=np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]]))
+
+
+def test_stock_bridges_a_year_in_which_the_hub_is_lost():
+    """Nothing runs in 2031: 30 t more in 2030, kept one year."""
+    solution = solve(lossy())
+    assert solution.run_t[1] == pytest.approx([60, 0, 30])
+    assert solution.cost_usd == pytest.approx(90 * 2 + 30)
+
+
+def test_only_what_keeps_is_stocked():
+    """As the lost year, but nothing may be stocked: 30 t unmet."""
+    assert solve(lossy(stock=())).unmet_t == pytest.approx([0, 30, 0])
 
 
 # (5) Demand ------------------------------------------------------------------------------------------------------------

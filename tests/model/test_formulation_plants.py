@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from model.worlds import World, cost, hub, shop, solve
-
 
 # (0) Cost --------------------------------------------------------------------------------------------------------------
 

@@ -140,7 +140,9 @@ def test_facilities_are_counted_whole_or_by_the_share_that_is_kept():
 def left_over() -> World:
     """100 t of ore give 60 t of oxide, wanted, and 40 t of salt, of which 25 may be sold at 4 and what is held costs nothing."""
     world = World((2030, 2031), hold=["salt"], sell=["salt"], stock=["oxide"]).mine("mine", "ore", 1000)
-    world.facility("hub", sizes=(0, 1000), takes={"ore": 1}, makes={"oxide": 0.6, "salt": 0.4}).lane("ore", "mine", "hub")
+    world.facility("hub", sizes=(0, 1000), takes={"ore": 1}, makes={"oxide": 0.6, "salt": 0.4}).lane(
+        "ore", "mine", "hub"
+    )
     world.lane("oxide", "hub", "user").demand("user", "oxide", (60, 0), unmet_usd_t=50)
     return world.note("byproducts", commodity="salt", period=0, limit_t=25.0, price_usd_t=4.0)
 

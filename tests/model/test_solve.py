@@ -128,7 +128,9 @@ def bound_to_open(*names: str, **policy: Any) -> Instance:
     return world.budget(**policy).build()
 
 
-@pytest.mark.parametrize(("names", "policy"), [(("north", "south"), {"max_hubs": 1}), (("north",), {"budget_usd": 10.0})])
+@pytest.mark.parametrize(
+    ("names", "policy"), [(("north", "south"), {"max_hubs": 1}), (("north",), {"budget_usd": 10.0})]
+)
 def test_hard_rules_that_cannot_hold_are_no_plan(names, policy):
     """Exit status 3. Building North costs 1000."""
     with pytest.raises(NoPlanError) as caught:
