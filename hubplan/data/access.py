@@ -221,7 +221,12 @@ def _check_ids(scenario: Scenario, tables: Tables, faults: list[Fault]) -> None:
         "country",
         "countries",
     )
+    bought = {(offer.country, offer.commodity) for offer in policy.purchase}
     for ban in shock.export_ban:
+        if ban.months < 12 and not bought & {(ban.country, commodity) for commodity in ban.commodities}:
+            found = f"a ban of {ban.months:g} months a year by {ban.country} ends nothing"
+            fix = "a ban of part of a year acts on policy.purchase only: offer what it ends, or ban all 12 months"
+            faults.append(Fault("shock.export_ban.months", found, fix))
         need("shock.export_ban.commodities", list(ban.commodities), commodities, "commodity", "commodities")
     _check_policy_ids(scenario, tables, need)
     if shock.price_path is not None:

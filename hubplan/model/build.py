@@ -15,11 +15,13 @@ from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 from hubplan.model.calendar import build_calendar, ramped
 from hubplan.model.draft import Draft
-from hubplan.model.facilities import add_collections, add_mines, add_plants
+from hubplan.model.facilities import STOCKPILE, add_collections, add_mines, add_plants, add_stockpiles
 from hubplan.model.instance import Instance
 from hubplan.model.lanes import LaneFinder
 from hubplan.model.losses import find_contingencies
 from hubplan.model.policy.page import write_rules
+from hubplan.model.purchases import STAGE as PURCHASE
+from hubplan.model.purchases import add_purchase_lanes, add_purchases, find_purchases
 from hubplan.model.rulebook import Rulebook
 from hubplan.model.rules import (
     find_available_share,
@@ -32,7 +34,7 @@ from hubplan.model.rules import (
     find_reported,
     find_yearly_needs,
 )
-from hubplan.model.supply import KEEP_LEAST, add_downstream, add_upstream
+from hubplan.model.supply import KEEP_LEAST, add_downstream, add_stock_lanes, add_upstream
 from hubplan.routing.routes import Routes
 
 STORAGE_SHARE_YR = 0.01
@@ -58,10 +60,14 @@ def build_instance(tables: Tables, routes: Routes, scenario: Scenario, *, access
     add_mines(draft)
     add_plants(draft)
     add_collections(draft)
+    add_stockpiles(draft)
+    add_purchases(draft)
     finder = LaneFinder(routes, least=KEEP_LEAST)
     add_upstream(draft, finder)
     demand = find_demand(draft)
     add_downstream(draft, finder, demand)
+    add_stock_lanes(draft, finder, demand)
+    add_purchase_lanes(draft, finder, demand)
     inst = _assemble(draft, finder, demand)
     rules = write_rules(Rulebook(inst, draft))
     return replace(inst, rules=rules, contingencies=find_contingencies(draft, inst))
@@ -102,7 +108,9 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
     loose = ("lace-oxide", "other-oxide", "sm-oxide", "gd-oxide", "y-oxide", "heavy-concentrate", "scrap")
     surplus = np.isin(commodity, loose) | np.char.startswith(commodity, "swarf-")
     market = balances["market"].to_numpy(dtype=bool)
-    separated = np.isin(commodity, STOCKED) & ~market & _made_here(draft, balances)
+    works = ~(market | _at(draft, balances, STOCKPILE) | _at(draft, balances, PURCHASE))
+    made = works & _made_here(draft, balances)
+    kept = made | _at(draft, balances, STOCKPILE)
     terms = np.array(draft.terms, dtype=float).reshape(-1, 3)
     t = len(calendar.first)
     ramp = np.zeros((len(draft.facilities), t, t))
@@ -129,16 +137,15 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
         lane_whole=np.zeros(len(lanes), dtype=bool),
         demand=demand,
         byproducts=byproducts,
-        may_hold=surplus & ~market,
-        may_sell=np.isin(commodity, byproducts["commodity"].to_numpy(dtype=str))
-        & ~market
-        & _made_here(draft, balances),
-        may_stock=separated,
+        may_hold=surplus & works,
+        may_sell=np.isin(commodity, byproducts["commodity"].to_numpy(dtype=str)) & made,
+        may_stock=np.isin(commodity, STOCKED) & kept,
         held_periods=held,
         storage_usd_t_yr=np.array([STORAGE_SHARE_YR * value[c] for c in commodity]),
         fixed_output=fixed,
         output_limits=limits,
         locks=find_locks(draft),
+        purchases=find_purchases(draft),
         yearly_needs=needs,
         growth=find_growth(draft),
         keep_usd_yr=np.zeros(len(draft.facilities)),
@@ -150,6 +157,12 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
             "processes": len(draft.processes),
         },
     )
+
+
+def _at(draft: Draft, balances: pd.DataFrame, stage: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Balances at facilities of a stage."""
+    places = {str(row["facility"]) for row in draft.facilities if row["stage"] == stage}
+    return balances["place"].isin(list(places)).to_numpy(dtype=bool)
 
 
 def _made_here(draft: Draft, balances: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

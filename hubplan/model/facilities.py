@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hubplan.data.access import countries_of
 from hubplan.data.chain import (
     GRADES,
     MAGNET_ELEMENTS,
@@ -20,10 +21,12 @@ from hubplan.data.chain import (
     recycling_process,
 )
 from hubplan.data.frames import rows_of
+from hubplan.errors import DataError, Fault
 from hubplan.model.calendar import period_at, ramped
 from hubplan.model.draft import Draft
 from hubplan.model.instance import Floats
 
+STOCKPILE = "stockpile"
 MINE_LIFE_YEARS = 20.0
 MINE_RAMP = (0.5, 0.8, 1.0)
 NEW_MINE_YEARS = 6
@@ -35,9 +38,10 @@ def _recovery_factor(rate: float, years: float) -> float:
     return 1 / years if rate == 0 else rate / (1 - (1 + rate) ** -years)
 
 
-def _add_facility(
+def add_facility(
     draft: Draft, existing: Floats, ramp: Sequence[float], *, capacity_t_yr: Floats | float, **row: Any
 ) -> int:
+    """Add a facility with its capacity by period and its ramp by year since opening; returns its row."""
     draft.facilities.append(row)
     draft.existing.append(existing)
     draft.installed.append(np.where(existing > 0, capacity_t_yr, 0.0))
@@ -74,7 +78,7 @@ def add_mines(draft: Draft) -> None:
             existing = np.zeros(len(calendar.first))
         if not existing.any() and first >= len(calendar.first):
             continue
-        n = _add_facility(
+        n = add_facility(
             draft,
             existing,
             MINE_RAMP,
@@ -137,7 +141,7 @@ def add_plants(draft: Draft) -> None:
         if not existing.any() and first >= len(calendar.first):
             continue
         scale = float(index.get(country, 1.0))
-        n = _add_facility(
+        n = add_facility(
             draft,
             existing,
             ramp,
@@ -183,7 +187,7 @@ def add_collections(draft: Draft) -> None:
         yearly = calendar.mean(dict(zip(rows["year"].astype(int), rows["scrap_t"].astype(float), strict=True)))
         if not yearly.any():
             continue
-        n = _add_facility(
+        n = add_facility(
             draft,
             yearly,
             (1.0,),
@@ -202,3 +206,37 @@ def add_collections(draft: Draft) -> None:
             first_period=len(calendar.first),
         )
         draft.add_process(n, Process("collection", {}, {("scrap", str(grade)): 1.0}), 0.0)
+
+
+def add_stockpiles(draft: Draft) -> None:
+    """A place for stocks at each market of the countries asked for: it runs nothing and only keeps what it is sent."""
+    scenario, tables = draft.scenario, draft.tables
+    countries = countries_of(scenario.policy.stockpile.places, tables)
+    markets = tables.sites[(tables.sites["kind"] == "market") & tables.sites["country"].isin(list(countries))]
+    markets = markets[~markets["site"].isin(list(draft.access.barred_sites))]
+    if countries and markets.empty:
+        fault = Fault(
+            "policy.stockpile.places",
+            "no market that takes part lies in any of them, and stocks are kept at markets",
+            "name a bloc or country with a market; `hubplan data show sites` lists them",
+        )
+        raise DataError([fault])
+    for market in rows_of(markets.sort_values("site")):
+        add_facility(
+            draft,
+            np.ones(len(draft.calendar.first)),  # it stands; with no process there is nothing to limit
+            (1.0,),
+            capacity_t_yr=1.0,
+            facility=f"{market.site}-{STOCKPILE}",
+            site=market.site,
+            name=f"{market.name}: {STOCKPILE}",
+            stage=STOCKPILE,
+            country=market.country,
+            smallest_t_yr=0.0,
+            largest_t_yr=0.0,
+            capital_fixed_usd=0.0,
+            capital_slope_usd_t_yr=0.0,
+            annuity_share=0.0,
+            fixed_opex_share=0.0,
+            first_period=len(draft.calendar.first),
+        )

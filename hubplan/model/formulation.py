@@ -123,7 +123,8 @@ def add_variables(model: Assembly, inst: Instance) -> Variables:
         upper=largest,
     )
     owner = inst.processes["facility"].to_numpy(dtype=int)
-    run = _where(model, live[owner], cost=inst.processes["opex_usd_t"].to_numpy(float)[:, None] * worth)
+    work_usd_t = inst.processes["opex_usd_t"].to_numpy(float)[:, None] + inst.purchase_usd_t
+    run = _where(model, live[owner], cost=work_usd_t * worth)
     lane_cost = inst.lanes[["freight_usd_t", "transit_usd_t", "surcharge_usd_t"]].to_numpy(float).sum(axis=1)
     flow = _where(model, inst.lane_open & _ends_live(inst, live), cost=lane_cost[:, None] * worth)
     chosen = _where(model, (flow >= 0) & inst.lane_whole[:, None], upper=1.0, integer=True)

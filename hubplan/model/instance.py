@@ -74,6 +74,8 @@ class Instance:
         ``facility, commodity, period, output_t``: what a facility makes at most.
     locks
         ``mine, country, period, share``: share of a mine's output that goes to a country.
+    purchases
+        ``process, period, price_usd_t``: what a tonne of an activity that buys costs, beside its opex.
     yearly_needs
         ``commodity, period, yearly_t``: oxide that the demand of a period asks for in a year.
     growth
@@ -116,6 +118,7 @@ class Instance:
     fixed_output: pd.DataFrame = field(default_factory=lambda: _frame("process", "period", "output_t"))
     output_limits: pd.DataFrame = field(default_factory=lambda: _frame("facility", "commodity", "period", "output_t"))
     locks: pd.DataFrame = field(default_factory=lambda: _frame("mine", "country", "period", "share"))
+    purchases: pd.DataFrame = field(default_factory=lambda: _frame("process", "period", "price_usd_t"))
     yearly_needs: pd.DataFrame = field(default_factory=lambda: _frame("commodity", "period", "yearly_t"))
     growth: pd.DataFrame = field(default_factory=lambda: _frame("stage", "period", "most_t_yr"))
     keep_usd_yr: Floats
@@ -150,6 +153,14 @@ class Instance:
         if faults:
             raise DataError(faults, "the instance cannot be right")
 
+    @property
+    def purchase_usd_t(self) -> Floats:
+        """Price of what a process buys, by period, beside its opex; shape (M, T)."""
+        price = np.zeros((len(self.processes), len(self.periods)))
+        at = self.purchases["process"].to_numpy(dtype=int), self.purchases["period"].to_numpy(dtype=int)
+        price[at] = self.purchases["price_usd_t"].to_numpy(dtype=float)
+        return price
+
     def _bad_numbers(self) -> list[str]:
         arrays = {
             "existing_t_yr": self.existing_t_yr,
@@ -163,6 +174,7 @@ class Instance:
             "lanes": self.lanes,
             "demand": self.demand,
             "processes": self.processes,
+            "purchases": self.purchases,
         }
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         for name, frame in frames.items():

@@ -12,6 +12,8 @@ from hubplan.model.draft import Draft
 from hubplan.model.facilities import sold_to_excluded
 from hubplan.model.instance import Floats
 
+MONTHS_YEAR = 12.0
+
 
 def find_demand(draft: Draft) -> pd.DataFrame:
     """Demand by market, product, sector and period, in t over the period's years."""
@@ -156,11 +158,16 @@ def find_yearly_needs(draft: Draft, demand: pd.DataFrame) -> pd.DataFrame:
 
 
 def find_open_lanes(draft: Draft, lanes: pd.DataFrame) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """Lanes that no export ban forbids; a ban that touches part of a block forbids the block."""
+    """Lanes that no export ban forbids; a ban that touches part of a block forbids the block.
+
+    A ban of less than a year's months leaves them open: it ends purchases only, in proportion.
+    """
     country = dict(zip(draft.tables.sites["site"], draft.tables.sites["country"], strict=True))
     allowed = np.ones((len(lanes), len(draft.calendar.first)), dtype=bool)
     abroad = lanes["origin"].map(country).ne(lanes["destination"].map(country)).to_numpy(dtype=bool)
     for ban in draft.scenario.shock.export_ban:
+        if ban.months < MONTHS_YEAR:
+            continue
         hit = abroad & (
             lanes["origin"].map(country).eq(ban.country) & lanes["commodity"].isin(ban.commodities)
         ).to_numpy(dtype=bool)

@@ -11,6 +11,7 @@ from hubplan.data.chain import (
     GRADES,
     HEAVY,
     MAGNET_ELEMENTS,
+    STOCKED,
     crack_process,
     grades_made,
     heavy_process,
@@ -18,15 +19,18 @@ from hubplan.data.chain import (
 )
 from hubplan.data.frames import rows_of
 from hubplan.model.draft import Draft, ends_of
+from hubplan.model.facilities import STOCKPILE
 from hubplan.model.lanes import ON_SITE, End, LaneFinder, Pair
 from hubplan.routing.cost import hour_usd_t
 
 HOURS_YEAR = 8766.0
+KEEP_TO_STOCK, KEEP_FROM_STOCK = (2, 0), (5, 2)
 KEEP_UPSTREAM, KEEP_HEAVY, KEEP_DOWNSTREAM, KEEP_LEAST = (8, 3), (5, 2), (12, 4), 3
 """Lanes kept from each sender (to plants that stand, to plants that may be built), and into each taker at least."""
 
 
-def _add_lane(draft: Draft, finder: LaneFinder, commodity: str, pair: Pair) -> None:
+def add_lane(draft: Draft, finder: LaneFinder, commodity: str, pair: Pair) -> None:
+    """Add the lane of a pair, with what a tonne costs on its route."""
     sender, taker, row = pair
     tag, gross_t_t = sender.tag, _gross(draft, commodity, sender.tag)
     tail, head = draft.balance(commodity, tag, sender.place), draft.balance(commodity, tag, taker.place)
@@ -100,7 +104,7 @@ def add_upstream(draft: Draft, finder: LaneFinder) -> None:
 
     def add(commodity: str, pairs: list[Pair]) -> list[End]:
         for pair in pairs:
-            _add_lane(draft, finder, commodity, pair)
+            add_lane(draft, finder, commodity, pair)
         return sorted(
             {replace(taker, tag=sender.tag) for sender, taker, _ in pairs}, key=lambda end: (end.tag, end.place)
         )
@@ -163,4 +167,22 @@ def add_downstream(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> No
         steps.append((str(product), source.get(str(product), heavies), takers))
     for commodity, senders, takers in steps:
         for pair in finder.find(senders, takers, str(draft.commodities[commodity]["ware"]), keep=KEEP_DOWNSTREAM):
-            _add_lane(draft, finder, commodity, pair)
+            add_lane(draft, finder, commodity, pair)
+
+
+def add_stock_lanes(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> None:
+    """Separated oxides from those who make them to stockpiles, and from there to metal plants and to markets that ask."""
+    places, metals, recyclers = (ends_of(draft, stage) for stage in (STOCKPILE, "metal", "recycling"))
+    makers = {"ndpr-oxide": ends_of(draft, "separation_light")}
+    heavies = ends_of(draft, "separation_heavy")
+    for commodity in STOCKED if places else ():
+        ware = str(draft.commodities[commodity]["ware"])
+        worked = commodity.removesuffix("-oxide") in MAGNET_ELEMENTS
+        buyers = sorted(set(demand.loc[demand["product"] == commodity, "market"]))
+        senders = [*makers.get(commodity, heavies), *(recyclers if worked else [])]
+        for pair in (
+            *finder.find(senders, places, ware, keep=KEEP_TO_STOCK),
+            *finder.find(places, metals if worked else [], ware, keep=KEEP_FROM_STOCK),
+            *finder.find(places, [End(market, market) for market in buyers], ware, keep=KEEP_FROM_STOCK),
+        ):
+            add_lane(draft, finder, commodity, pair)

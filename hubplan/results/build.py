@@ -15,6 +15,7 @@ from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables
 from hubplan.model.instance import Instance
 from hubplan.model.lanes import ON_SITE
+from hubplan.model.purchases import STAGE as PURCHASE
 from hubplan.model.rulebook import UNITS, WHOLE
 from hubplan.model.solution import Solution
 from hubplan.results.exposure import build_exposure
@@ -81,7 +82,7 @@ def build_plan(
         violations=_violations(inst, solution),
         legs=legs,
         routes=routes.lines(used),
-        exposure=build_exposure(flows, legs, value, tables=tables),
+        exposure=build_exposure(flows, legs, value, tables=tables, bought=_bought(inst)),
     )
 
 
@@ -126,6 +127,12 @@ def _installed(inst: Instance, solution: Solution) -> tuple[Floats, Floats, Floa
     return built, inst.installed_t_yr + solution.size_t_yr, usable
 
 
+def _bought(inst: Instance) -> dict[str, str]:
+    """Facility that buys outside the plan to the country it buys from."""
+    doors = inst.facilities[inst.facilities["stage"] == PURCHASE]
+    return dict(zip(doors["facility"], doors["country"], strict=True))
+
+
 def _use(inst: Instance, solution: Solution) -> Floats:
     """Throughput in capacity units; shape (N, T)."""
     total = np.zeros(inst.existing_t_yr.shape)
@@ -144,6 +151,13 @@ def _variable_opex(inst: Instance, solution: Solution) -> Floats:
         inst.processes["facility"].to_numpy(dtype=int),
         solution.run_t * inst.processes["opex_usd_t"].to_numpy(float)[:, None],
     )
+    return total
+
+
+def _purchases_usd(inst: Instance, solution: Solution) -> Floats:
+    """What is paid for what is bought outside the plan, USD in each period; shape (N, T)."""
+    total = np.zeros(inst.existing_t_yr.shape)
+    np.add.at(total, inst.processes["facility"].to_numpy(dtype=int), solution.run_t * inst.purchase_usd_t)
     return total
 
 
@@ -167,7 +181,7 @@ def _hubs(inst: Instance, solution: Solution, tables: Tables) -> pd.DataFrame:
     capital = _capital(inst, solution)
     fixed = capital * inst.facilities["fixed_opex_share"].to_numpy(float)[:, None] * inst.block_years
     fixed = fixed + _keeping(inst, solution)
-    opex = _variable_opex(inst, solution) + fixed
+    opex = _variable_opex(inst, solution) + _purchases_usd(inst, solution) + fixed
     capex = np.diff(capital, axis=1, prepend=0.0)
     shown = (inst.facilities["stage"] != COLLECTION).to_numpy()[:, None] & (
         (use > SMALLEST_T) | (solution.size_t_yr > SMALLEST_T)
@@ -310,6 +324,7 @@ def _costs(inst: Instance, solution: Solution, flows: pd.DataFrame) -> pd.DataFr
         + _keeping(inst, solution).sum(axis=0),
         "mining": opex[mines].sum(axis=0),
         "processing": opex[~mines].sum(axis=0),
+        "purchases": _purchases_usd(inst, solution).sum(axis=0),
         "freight": lanes["freight_usd_t"],
         "transit_inventory": lanes["transit_usd_t"],
         "risk_surcharge": lanes["surcharge_usd_t"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -17,7 +18,12 @@ KINDS = ("chokepoint", "country", "operator")
 
 
 def build_exposure(
-    flows: pd.DataFrame, legs: pd.DataFrame, value_usd_t: Mapping[str, float], *, tables: Tables
+    flows: pd.DataFrame,
+    legs: pd.DataFrame,
+    value_usd_t: Mapping[str, float],
+    *,
+    tables: Tables,
+    bought: Mapping[str, str] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Add up what passes each chokepoint, country and operator.
 
@@ -25,7 +31,8 @@ def build_exposure(
 
     - chokepoint: a strait, canal, passage, zone or rail gate that a leg of its route crosses;
     - country: one that a leg passes overland or calls at, or one where the flow starts or ends, that is, where the
-      commodity was mined or made, or is processed or bought next;
+      commodity was mined or made, or is processed or bought next; for what is bought outside the plan, the country it is
+      bought from;
     - operator: the operator of a terminal with Chinese owners (``chinese_share`` above 0, or unknown) at a port called
       at. The data do not say which berth a cargo uses, so every such terminal of the port counts: exposure is what
       may depend on an operator, at most.
@@ -33,11 +40,13 @@ def build_exposure(
     Parameters
     ----------
     flows, legs
-        Tables of a plan. Flows within one site move nothing and are left out.
+        Tables of a plan. Flows within one site move nothing and are left out, unless they were bought outside.
     value_usd_t
         Commodity to value, USD per contained t.
     tables
         For the countries of sites and the terminals of ports.
+    bought
+        Facility that buys outside the plan to the country it buys from.
 
     Returns
     -------
@@ -50,12 +59,14 @@ def build_exposure(
     DataError
         A commodity without a value, or a flow on a route that has no legs.
     """
-    moved = flows[(flows["route"] != ON_SITE) & (flows["flow_t"] > 0)]
+    outside = flows["origin_facility"].isin(list(bought))
+    moved = flows[((flows["route"] != ON_SITE) | outside) & (flows["flow_t"] > 0)]
     if moved.empty:
         return empty_table("exposure")
     _require_known(moved, legs, value_usd_t)
     valued = moved.assign(value_usd=moved["flow_t"] * moved["commodity"].map(value_usd_t).astype(float))
-    touched = pd.concat([_by_route(valued, legs, tables), _by_end(valued, tables)], ignore_index=True)
+    ends = _by_end(valued, tables, bought)
+    touched = pd.concat([_by_route(valued, legs, tables), ends], ignore_index=True)
     pairs = touched.drop_duplicates(["row", "kind", "id"])
     joined = pairs.merge(valued[["period", "flow_t", "value_usd"]], left_on="row", right_index=True)
     sums = joined.groupby(["kind", "id", "period"], as_index=False)[["flow_t", "value_usd"]].sum()
@@ -81,7 +92,7 @@ def _require_known(moved: pd.DataFrame, legs: pd.DataFrame, value_usd_t: Mapping
         if not value_usd_t.get(commodity, float("nan")) >= 0:
             fix = "give value_usd_t in commodities.csv"
             faults.append(Fault("exposure", f"commodity {commodity} has no value", fix))
-    for route in sorted(set(moved["route"]) - set(legs["route"])):
+    for route in sorted(set(moved["route"]) - set(legs["route"]) - {ON_SITE}):
         faults.append(Fault("exposure", f"route {route} is in use and has no legs", "give its legs"))
     if faults:
         raise DataError(faults)
@@ -99,13 +110,15 @@ def _by_route(moved: pd.DataFrame, legs: pd.DataFrame, tables: Tables) -> pd.Dat
     rows = [
         (row, kind, name)
         for row, route in zip(moved.index, moved["route"], strict=True)
-        for kind, name in sorted(touched[route])
+        for kind, name in sorted(touched.get(route, ()))
     ]
     return pd.DataFrame(rows, columns=["row", "kind", "id"])
 
 
-def _by_end(moved: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+def _by_end(moved: pd.DataFrame, tables: Tables, bought: Mapping[str, str]) -> pd.DataFrame:
     country = dict(zip(tables.sites["site"], tables.sites["country"], strict=True))
     ends: Collection[str] = ("origin", "destination")
     parts = [pd.DataFrame({"row": moved.index, "kind": "country", "id": moved[end].map(country)}) for end in ends]
+    source = moved["origin_facility"].map(bought).dropna()
+    parts.append(pd.DataFrame({"row": source.index, "kind": "country", "id": source}))
     return pd.concat(parts, ignore_index=True)

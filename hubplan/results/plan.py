@@ -19,6 +19,7 @@ COST_LINES = (
     "fixed_operating",
     "mining",
     "processing",
+    "purchases",
     "freight",
     "transit_inventory",
     "risk_surcharge",

@@ -17,6 +17,8 @@ STAGE_WORDS: Mapping[str, str] = {
     "alloy": "alloy making",
     "magnet": "magnet making",
     "recycling": "recycling",
+    "purchase": "bought outside the plan",
+    "stockpile": "stockpile",
     "market": "market",
 }
 

@@ -20,7 +20,8 @@ LEGS = pd.DataFrame(
 
 def flows(*rows):
     columns = ["period", "commodity", "origin", "destination", "route", "flow_t"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(origin_facility=table["origin"])
 
 
 MOVED = flows(
@@ -39,6 +40,20 @@ def test_adds_up_what_passes(tables):
     assert found.loc[("country", "AUS", 2030)].tolist() == [30.0, 0.75, 3000.0]
     assert found.loc[("operator", "Kobe One (COSCO 10%)", 2030), "flow_t"] == 30.0
     assert len(found) == 10
+
+
+def test_what_is_bought_outside_depends_on_where_it_is_bought(tables):
+    """7 t at Japan's door never leave the site, 10 t go on to Kobe's neighbour: 17 t come from China, of 17 t that moved."""
+    door = "market-jpn-purchase-dy-oxide-CHN"
+    bought = flows(
+        (2030, "dy-oxide", "market-jpn", "market-jpn", "on-site", 7.0), (2030, "dy-oxide", "kobe", "market-jpn", "b--c", 10.0)
+    ).assign(origin_facility=door)  # fmt: skip
+    found = build_exposure(bought, LEGS, VALUE, tables=tables, bought={door: "CHN"}).set_index(["kind", "id", "period"])
+    assert found.loc[("country", "CHN", 2030)].tolist() == [17.0, 1.0, 17000.0]
+    assert found.loc[("country", "JPN", 2030)].tolist() == [17.0, 1.0, 17000.0]
+    assert build_exposure(bought, LEGS, VALUE, tables=tables).set_index(["kind", "id"])["flow_t"].to_dict() == {
+        ("country", "JPN"): 10.0
+    }
 
 
 @pytest.mark.parametrize(("share", "counts"), [(0.0, False), (0.01, True), (float("nan"), True)])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from hubplan.model.policy.contracts import add_offtakes, add_procurement
-from hubplan.model.policy.funds import add_budget
-from hubplan.model.policy.shares import add_shares
-from hubplan.model.policy.stockpile import add_stockpile
+from hubplan.model.policy.funds import add_budget, add_funds
+from hubplan.model.policy.purchases import add_purchase_caps
+from hubplan.model.policy.shares import add_self_supply, add_shares
+from hubplan.model.policy.stockpile import add_release, add_stock_places, add_stockpile
 from hubplan.model.rulebook import Rulebook, Rules
 
 
@@ -16,4 +17,9 @@ def write_rules(book: Rulebook) -> Rules:
     add_stockpile(book)  # (15)
     add_budget(book)  # (16)
     add_procurement(book)  # (17)
+    add_self_supply(book)  # (18)
+    add_stock_places(book)  # (18)
+    add_release(book)  # (19)
+    add_purchase_caps(book)  # (20)
+    add_funds(book)  # (21)
     return book.finish()
