@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 
 import numpy as np
@@ -55,13 +55,17 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a job found: values of all columns, or None; M USD; the bound is for the job's own problem."""
+    """What a job found: values of all columns, or None; M USD; the bound is for the job's own problem.
+
+    ``row_duals`` is there for linear programs only: cost of one more unit of each row's limit.
+    """
 
     values: Floats | None
     cost: float
     bound: float
     reason: str
     seconds: float
+    row_duals: Floats | None = None
 
 
 def _solve(arrays: Arrays, job: Job) -> Answer:
@@ -102,7 +106,21 @@ def _solve(arrays: Arrays, job: Job) -> Answer:
         None,
         None,
     )
-    return _answer(result, len(arrays.cost), time.perf_counter() - start, minimum=linear)
+    answer = _answer(result, len(arrays.cost), time.perf_counter() - start, minimum=linear)
+    return replace(answer, row_duals=_row_duals(result, len(arrays.row_lower))) if linear else answer
+
+
+def _row_duals(result: object, size: int) -> Floats | None:
+    """Duals of a linear program that was solved to the end; interior point ends in a crossover, so they are a basis's."""
+    from ortools.math_opt import solution_pb2
+
+    for solution in result.solutions:  # type: ignore[attr-defined]
+        dual = solution.dual_solution
+        if solution.HasField("dual_solution") and dual.feasibility_status == solution_pb2.SOLUTION_STATUS_FEASIBLE:
+            duals = np.zeros(size)
+            duals[np.asarray(dual.dual_values.ids, dtype=int)] = np.asarray(dual.dual_values.values)
+            return duals
+    return None
 
 
 def _answer(result: object, size: int, seconds: float, *, minimum: bool) -> Answer:

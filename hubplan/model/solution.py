@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hubplan.model.contingency import Recourse
+from hubplan.model.duals import Prices
 
 Floats = npt.NDArray[np.float64]
 
@@ -35,6 +36,8 @@ class Solution:
         By row of the instance's rules, in the rule's unit.
     copies
         Year by single loss, in t.
+    prices
+        What one more of each thing would save at this plan; None where its linear program was not solved in time.
     seconds
         Time by step.
     solver
@@ -57,6 +60,7 @@ class Solution:
     copies: tuple[Recourse, ...] = ()
     seconds: Mapping[str, float]
     solver: str
+    prices: Prices | None = None
 
     @property
     def gap_share(self) -> float:

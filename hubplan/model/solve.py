@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from hubplan.errors import Fault, NoPlanError
 from hubplan.model.assembly import Arrays
-from hubplan.model.contingency import read_copies
 from hubplan.model.conflicts import conflict_faults, find_conflict
 from hubplan.model.contingency import read_copies
 from hubplan.model.duals import read_prices
@@ -363,7 +362,6 @@ def read_solution(inst: Instance, var: Variables, search: Search, status: str, s
         unmet_t=take(var.unmet),
         kept_share=np.where(var.kept >= 0, values[var.kept], 1.0),
         broken=np.where(var.broken >= 0, values[var.broken], 0.0) * scale,
-        copies=read_copies(var.copies, take),
         copies=read_copies(var.copies, take),
         seconds=seconds,
         solver=f"MathOpt HiGHS, OR-Tools {version('ortools')}",
