@@ -111,13 +111,17 @@ def add_procurement(book: Rulebook) -> None:
 
 def name_targets(goals: Iterable[Procurement]) -> list[str]:
     """Id of each target: buyer/sector/product, and its number among those alike."""
+    return tell_apart("/".join(part or "all" for part in (goal.buyer, goal.sector, goal.product)) for goal in goals)
+
+
+def tell_apart(names: Iterable[str]) -> list[str]:
+    """Names as they are, the second of a name with ``/2``, and so on."""
     seen: dict[str, int] = {}
-    names = []
-    for goal in goals:
-        name = "/".join(part or "all" for part in (goal.buyer, goal.sector, goal.product))
+    found = []
+    for name in names:
         seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name}/{seen[name]}")
-    return names
+        found.append(name if seen[name] == 1 else f"{name}/{seen[name]}")
+    return found
 
 
 def _matches(demand: pd.DataFrame, goal: Procurement, book: Rulebook) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
