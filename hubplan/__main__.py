@@ -6,14 +6,13 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from hubplan import __version__
+from hubplan import __version__, commands
+from hubplan.console import Geodata, Json, print_json, say, show_progress
 from hubplan.errors import DataError, Fault, HubplanError, NoPlanError, NoRouteError
 
 if TYPE_CHECKING:
@@ -35,12 +34,8 @@ data = typer.Typer(
     help="Tables: what there is, what a number rests on, whether your own are right.", no_args_is_help=True
 )
 app.add_typer(data, name="data")
-
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="Print one JSON object on standard output; progress as JSON lines on standard error."),
-]
-Geodata = Annotated[Path | None, typer.Option("--geodata", help="Folder of tables; the shipped one by default.")]
+app.command()(commands.alternatives)
+app.command()(commands.value)
 
 
 def _version(asked: bool) -> None:
@@ -56,47 +51,6 @@ def _options(
     ] = False,
 ) -> None:
     """Plan where critical minerals are processed, and how they travel when some passages are closed."""
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _print_json(value: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
-
-
-def _in_words(event: Mapping[str, object]) -> str:
-    """One step of progress as a line."""
-    line = f"{event['seconds']:>7} s  {event['event']}"
-    cost, bound = event.get("incumbent_usd"), event.get("bound_usd")
-    if isinstance(cost, float) and isinstance(bound, float):
-        line += f"; best plan {cost / 1e9:,.2f} bn USD, at most {max(0.0, cost - bound) / abs(cost):.2%} from the best possible"
-    return line
-
-
-@contextmanager
-def _progress(as_json: bool) -> Iterator[Callable[[Mapping[str, object]], None]]:
-    """How progress is shown on standard error: JSON lines, a line per step, or under these a moving bar on a terminal."""
-    if as_json:
-        yield lambda event: _say(json.dumps(event))
-        return
-    if not sys.stderr.isatty():
-        yield lambda event: _say(_in_words(event))
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task("planning", total=None)
-
-        def tell(event: Mapping[str, object]) -> None:
-            bar.console.print(_in_words(event), highlight=False, markup=False)
-            bar.update(task, description=f"after: {event['event']}"[:60])
-
-        yield tell
 
 
 @app.command()
@@ -123,7 +77,7 @@ def plan(
 
     require_free(out, force=force)
     question = read_scenario(scenario)
-    with _progress(as_json) as tell:
+    with show_progress(as_json) as tell:
         found = run(question, geodata, time_limit_s=time_limit, gap_share=gap, progress=tell)
     from hubplan.views.maps import map_html
     from hubplan.views.planmap import plan_map
@@ -133,11 +87,11 @@ def plan(
     pages = {"map.html": map_html(plan_map(found, tables)), "report.html": report_html(found, tables)}
     folder = write_run(found, out, force=force, extra=pages)
     if as_json:
-        _print_json(_summary(found, folder))
+        print_json(_summary(found, folder))
     else:
         _say_plan(found, folder)
     if found.status == "cancelled":
-        _say(f"cancelled; the best plan so far is kept in {folder}")
+        say(f"cancelled; the best plan so far is kept in {folder}")
         raise SystemExit(EXIT_CANCELLED)
 
 
@@ -233,7 +187,7 @@ def route(
         write_map_html(route_map(legs, lines, tables, access=access), map_file)
     told = [_route_json(way) for way in ways]
     if as_json:
-        _print_json({**told[0], "alternatives": told[1:]})
+        print_json({**told[0], "alternatives": told[1:]})
         return
     for n, way in enumerate(told, start=1):
         typer.echo(
@@ -279,7 +233,7 @@ def check(
 
     faults = check_run(run_folder, geodata)
     if as_json:
-        _print_json({"run": str(run_folder), "faults": [fault.__dict__ for fault in faults]})
+        print_json({"run": str(run_folder), "faults": [fault.__dict__ for fault in faults]})
     else:
         for fault in faults:
             typer.echo(str(fault))
@@ -311,7 +265,7 @@ def compare(
             "objective_change_usd": found.objective_change_usd,
             "certain": found.certain,
         }
-        _print_json({**facts, **tables})
+        print_json({**facts, **tables})
         return
     typer.echo(tell_comparison(found))
 
@@ -324,7 +278,7 @@ def data_list(geodata: Geodata = None, as_json: Json = False) -> None:
     tables = read_tables(geodata)
     counts = {name: len(getattr(tables, name)) for name in TABLE_NAMES}
     if as_json:
-        _print_json(counts)
+        print_json(counts)
         return
     for name, rows in counts.items():
         typer.echo(f"{name:14} {rows:>6} rows")
@@ -354,7 +308,7 @@ def data_why(
 
     answer = explain_number(read_tables(geodata), table, row_id, column)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
     for key, value in answer.items():
         typer.echo(f"{key:8} {value}")
@@ -403,8 +357,8 @@ def _cancel(*_: object) -> NoReturn:
 
 def _fail(error: HubplanError, status: int) -> NoReturn:
     if "--json" in sys.argv:
-        _print_json({"error": error.summary, "faults": [fault.__dict__ for fault in error.faults]})
-    _say(str(error))
+        print_json({"error": error.summary, "faults": [fault.__dict__ for fault in error.faults]})
+    say(str(error))
     raise SystemExit(status)
 
 
@@ -415,7 +369,7 @@ def main() -> None:
     try:
         status = int(app(standalone_mode=False) or 0)
         if status == EXIT_CANCELLED:
-            _say("cancelled; nothing was written")
+            say("cancelled; nothing was written")
         raise SystemExit(status)
     except DataError as error:
         _fail(error, EXIT_USAGE)
@@ -424,20 +378,20 @@ def main() -> None:
     except NoPlanError as error:
         _fail(error, EXIT_TIME if error.timed_out else EXIT_NONE)
     except (KeyboardInterrupt, typer.Abort):
-        _say("cancelled; nothing was written")
+        say("cancelled; nothing was written")
         raise SystemExit(EXIT_CANCELLED) from None
     except Exception as error:
         usage = getattr(error, "format_message", None)
         if usage is None:
             raise
         if "--json" in sys.argv:
-            _print_json(
+            print_json(
                 {
                     "error": "bad usage",
                     "faults": [{"where": "command line", "found": usage(), "fix": "see hubplan --help"}],
                 }
             )
-        _say(f"{usage()}\nTry 'hubplan --help'.")
+        say(f"{usage()}\nTry 'hubplan --help'.")
         raise SystemExit(getattr(error, "exit_code", EXIT_USAGE)) from None
 
 

@@ -1,8 +1,8 @@
 """What each member is worth to the coalition: what the others lose without it, and its Shapley value.
 
-A coalition of suppliers S has the mines and plants of its members, and of countries outside the coalition that take part anyway.
-The demand of all members stays, whoever supplies, and so do routes: a member's worth is that of its rocks, sites and works, not of
-its waters. ``v(S) = cost(nobody) - cost(S)``, discounted USD.
+A coalition of suppliers S has the mines and plants of its members, and of countries outside the coalition that take part
+anyway. The demand of all members stays, whoever supplies, and so do routes: a member's worth is that of its rocks, sites and
+works, not of its waters. ``v(S) = cost(nobody) - cost(S)``, discounted USD.
 """
 
 from __future__ import annotations
@@ -66,9 +66,10 @@ def value_members(
     Parameters
     ----------
     scenario
-        Its ``coalition.members``, two to ten blocs or countries, are the players; a country of two blocs plays with the first named.
+        Its ``coalition.members``, two to ten blocs or countries, are the players; a country of two blocs plays with the
+        first named.
     samples
-        Orders of joining to sample, each with its reverse (antithetic, for less noise); all orders are taken where they are no more.
+        Orders of joining to sample, each with its reverse (antithetic, for less noise); all are taken where they are no more.
     workers
         Coalitions costed at a time.
 
@@ -81,8 +82,8 @@ def value_members(
 
     Notes
     -----
-    Costs are those of the linear relaxation, which bounds the best plan's cost from below (to 0.1 % on the shipped examples). Shapley
-    (1953); sampling as Castro, Gomez and Tejada (2009), doi:10.1016/j.cor.2008.04.004.
+    Costs are those of the linear relaxation, which bounds the best plan's cost from below (to 0.1 % on the shipped
+    examples). Shapley (1953); sampling as Castro, Gomez and Tejada (2009), doi:10.1016/j.cor.2008.04.004.
     """
     tables = read_tables(geodata)
     players = players_of(scenario, tables)
@@ -146,9 +147,7 @@ def _coalitions(players: Sequence[str], orders: Sequence[Sequence[str]]) -> list
     return sorted(wanted, key=lambda coalition: (len(coalition), sorted(coalition)))
 
 
-def _cost_without(
-    absent: Collection[str], tables: Tables, routes: Routes, scenario: Scenario, access: Access
-) -> float:
+def _cost_without(absent: Collection[str], tables: Tables, routes: Routes, scenario: Scenario, access: Access) -> float:
     """Relaxed cost when no mine or plant of some countries supplies; contracts with their sites fall away."""
     country = dict(zip(tables.sites["site"], tables.sites["country"], strict=True))
     gone = {
@@ -169,7 +168,9 @@ def _cost_without(
     inst = build_instance(tables, routes, asked, access=replace(access, barred_facilities=barred))
     usd = relaxation_usd(inst, time_limit_s=scenario.solver.time_limit_s)
     if not math.isfinite(usd):
-        fault = Fault("solver.time_limit_s", "a coalition's relaxation was not solved", "give more time, or relax hard rules")
+        fault = Fault(
+            "solver.time_limit_s", "a coalition's relaxation was not solved", "give more time, or relax hard rules"
+        )
         raise NoPlanError([fault], "no value")
     return usd
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
-import pandas as pd
-
 from hubplan.data.frames import rows_of
-from hubplan.errors import DataError, Fault
-from hubplan.results.cells import guard_text
 from hubplan.results.compare import Comparison
+from hubplan.results.folders import new_folder, write_csv
 
 PARTS = ("reasons", "hubs", "costs", "demand", "routes", "exposure")
 """Frames of a comparison, in the order in which they are told and written."""
@@ -53,17 +49,8 @@ def write_comparison(found: Comparison, folder: Path | str) -> Path:
     DataError
         The folder is there already.
     """
-    target = Path(folder).expanduser().absolute()
-    if target.exists():
-        raise DataError([Fault(str(folder), "is there already", "give another folder")])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as beside:
-        made = Path(beside) / "comparison"
-        made.mkdir()
+    with new_folder(folder) as made:
         for name in PARTS:
-            frame: pd.DataFrame = getattr(found, name)
-            safe = frame.map(lambda cell: guard_text(cell) if isinstance(cell, str) else cell)
-            safe.to_csv(made / f"{name}.csv", index=False)
+            write_csv(getattr(found, name), made / f"{name}.csv")
         (made / "comparison.txt").write_text(tell_comparison(found) + "\n", encoding="utf-8")
-        made.replace(target)
-    return target
+    return Path(folder).expanduser().absolute()
