@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from hubplan.data.access import countries_of
 from hubplan.errors import Fault
 from hubplan.results.checking.reading import Reading, as_float, breaks, rows
 
@@ -60,7 +61,7 @@ def _hubs(reading: Reading) -> list[Fault]:
 
 
 def _flows(reading: Reading) -> list[Fault]:
-    known = {*reading.plan.hubs["facility"], *reading.plan.processes["facility"]}
+    known = {*reading.plan.hubs["facility"], *reading.plan.processes["facility"], *_stockpiles(reading)}
     faults = []
     for flow in rows(reading.plan.flows):
         for end in ("origin", "destination"):
@@ -74,6 +75,12 @@ def _flows(reading: Reading) -> list[Fault]:
                 where = reading.where("flows", flow.Index, f"{end}_facility")
                 faults.append(breaks(where, f"{facility} is no facility of hubs.csv or processes.csv"))
     return faults
+
+
+def _stockpiles(reading: Reading) -> set[str]:
+    """Facilities that only keep stock, and so have no row in hubs.csv: one at each market of the places asked for."""
+    asked = countries_of(reading.plan.scenario.policy.stockpile.places, reading.tables)
+    return {f"{site}-stockpile" for site, country in reading.country.items() if country in asked}
 
 
 def _legs(reading: Reading) -> list[Fault]:
@@ -138,7 +145,9 @@ def _export_bans(reading: Reading) -> list[Fault]:
         last = math.inf if ban.to_year is None else ban.to_year
         for flow in rows(reading.plan.flows):
             origin, destination = (reading.country.get(str(site), "") for site in (flow.origin, flow.destination))
-            acts = any(ban.from_year <= year <= last for year in reading.blocks.get(int(flow.period), ()))
+            acts = ban.months >= 12 and any(
+                ban.from_year <= year <= last for year in reading.blocks.get(int(flow.period), ())
+            )
             if acts and origin == ban.country != destination and flow.commodity in ban.commodities and flow.flow_t > 0:
                 faults.append(breaks(reading.where("flows", flow.Index), f"{ban.country} lets no {flow.commodity} out"))
     return faults

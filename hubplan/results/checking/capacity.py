@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubplan.errors import Fault
+from hubplan.results.checking.purchases import find_purchase_faults, paid_usd
 from hubplan.results.checking.reading import ABSOLUTE_T, ABSOLUTE_USD, Reading, at_most, breaks, differs, near, rows
 from hubplan.results.checking.recipes import Recipes, UnknownProcessError
 from hubplan.results.checking.works import Works
@@ -18,12 +19,15 @@ def find_capacity_faults(reading: Reading, works: Mapping[str, Works], recipes: 
     if faults:
         return faults
     used_t = throughput(reading, works, recipes)
-    built = built_by(reading)
+    built, paid = built_by(reading), paid_usd(reading, works)
     for hub in rows(reading.plan.hubs):
         work, period = works[str(hub.facility)], int(hub.period)
         faults += _identity(reading, hub, work)
         faults += _building(reading, hub, work, built.get(work.facility, {}))
-        faults += _amounts(reading, hub, work, built.get(work.facility, {}), used_t.get((work.facility, period), 0.0))
+        used = used_t.get((work.facility, period), 0.0)
+        faults += _amounts(
+            reading, hub, work, built.get(work.facility, {}), used, paid.get((work.facility, period), 0.0)
+        )
     listed = set(zip(reading.plan.hubs["facility"], reading.plan.hubs["period"], strict=True))
     for process in rows(reading.plan.processes):
         collects = works[process.facility].stage == "collection"  # not a hub: no row in hubs.csv
@@ -31,7 +35,7 @@ def find_capacity_faults(reading: Reading, works: Mapping[str, Works], recipes: 
             faults.append(breaks(reading.where("processes", process.Index), "runs where hubs.csv has no row"))
         if not at_most(0.0, float(process.input_t)):
             faults.append(breaks(reading.where("processes", process.Index), "runs backwards"))
-    return faults
+    return faults + find_purchase_faults(reading, works)
 
 
 def _unknown(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
@@ -142,20 +146,24 @@ def _building(reading: Reading, hub: Any, work: Works, built: Mapping[int, float
     return faults
 
 
-def _amounts(reading: Reading, hub: Any, work: Works, built: Mapping[int, float], used_t: float) -> list[Fault]:
+def _amounts(
+    reading: Reading, hub: Any, work: Works, built: Mapping[int, float], used_t: float, paid_usd: float
+) -> list[Fault]:
     period, block = int(hub.period), reading.blocks[int(hub.period)]
     total, first = stands_t_yr(built, period), min(built, default=None)
     standing = max((work.standing_t_yr((year,)) > 0) * work.stands_t_yr for year in block)
+    if work.yearly_t is not None:
+        standing = work.standing_t_yr(block)
     usable = usable_t_yr(reading, work, built, period)
     capital_now = built.get(period, 0.0) * work.slope_usd_t_yr + (work.fixed_usd if period == first else 0.0)
     capital = total * work.slope_usd_t_yr + (work.fixed_usd if total > 0 else 0.0)
-    opex = used_t * work.opex_usd_t + capital * work.fixed_opex_share * len(block)
+    opex = paid_usd + used_t * work.opex_usd_t + capital * work.fixed_opex_share * len(block)
     expected = {
         "capacity_t_yr": (standing + total, "what exists by then and what is built"),
         "usable_t_yr": (usable, "capacity after ramp, locks and losses"),
         "throughput_t": (used_t, "the inputs of its processes"),
         "capex_usd": (capital_now, "fixed part when it opens, and slope x size"),
-        "opex_usd": (opex, "fixed operating share of capital, and throughput x opex"),
+        "opex_usd": (opex, "fixed operating share of capital, and throughput x opex, or what is paid for purchases"),
     }
     faults = [
         differs(reading.where("hubs", hub.Index, column), getattr(hub, column), value, why)

@@ -9,6 +9,7 @@ from typing import Any
 
 from hubplan.errors import Fault
 from hubplan.results.checking.capacity import built_by, stands_t_yr
+from hubplan.results.checking.purchases import paid_usd
 from hubplan.results.checking.reading import ABSOLUTE_USD, ON_SITE, Reading, as_float, breaks, differs, near, rows
 from hubplan.results.checking.recipes import Recipes
 from hubplan.results.checking.ways import route_sums
@@ -138,6 +139,8 @@ def expected_lines(reading: Reading, works: Mapping[str, Works], recipes: Recipe
         work = works[str(row.facility)]
         cost = float(row.input_t) * recipes.run(work, str(row.process)).use * work.opex_usd_t
         lines["mining" if work.stage == "mine" else "processing", int(row.period)] += cost
+    for (_, period), paid in paid_usd(reading, works).items():
+        lines["purchases", period] += paid
     for flow in rows(reading.plan.flows):
         lines["freight", int(flow.period)] += float(flow.freight_usd)
         lines["transit_inventory", int(flow.period)] += float(flow.transit_usd)

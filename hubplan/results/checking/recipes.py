@@ -111,6 +111,8 @@ class Recipes:
                 return Run({}, {(self._mines[works.facility][1], works.facility): 1.0})
             case "collection", "collection":
                 return Run({}, {("scrap", works.facility.rpartition("-")[2]): 1.0})
+            case "purchase", _ if name.startswith("offer-"):
+                return Run({}, {(works.facility.partition("-purchase-")[2].rpartition("-")[0], ""): 1.0})
             case "crack_leach", "concentrate":
                 made = self.gain("crack_leach", name, "carbonate", self._mines[tag][0])
                 return Run({(name, tag): 1.0}, {("carbonate", tag): made})

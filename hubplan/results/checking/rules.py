@@ -6,14 +6,15 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 
+from hubplan.data.access import countries_of
 from hubplan.errors import Fault
 from hubplan.results.checking.capacity import built_by, stands_t_yr, throughput, usable_t_yr
 from hubplan.results.checking.reading import Reading, at_most, breaks, differs, near, rows
 from hubplan.results.checking.recipes import Recipes
+from hubplan.results.checking.stockpiles import find_stock_faults, stockpiles_short
 from hubplan.results.checking.works import Works
 
-GRADES = ("standard", "high", "defence", "smco")
-MAGNET_ELEMENTS = ("ndpr", "dy", "tb", "sm")
+_NO_PLANT = frozenset({"mine", "collection", "purchase", "stockpile"})
 
 
 def find_rule_faults(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
@@ -23,10 +24,11 @@ def find_rule_faults(reading: Reading, works: Mapping[str, Works], recipes: Reci
         *_locks(reading, works),
         *_soft(reading, works, recipes),
         *_budget(reading, works),
+        *_funds(reading, works),
         *_growth(reading),
         *_feeds(reading, works),
         *_collections(reading, works),
-        *_cover(reading, recipes),
+        *find_stock_faults(reading, recipes),
     ]
 
 
@@ -76,7 +78,7 @@ def _growth(reading: Reading) -> list[Fault]:
 
 def _locks(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
     """What a mine has sold ahead to a country that takes part is cracked and separated there (where a plant stands)."""
-    plants = {work.country for work in works.values() if work.stage not in ("mine", "collection")}
+    plants = {work.country for work in works.values() if work.stage not in _NO_PLANT}
     sent: defaultdict[tuple[str, str, int], list[tuple[str, float]]] = defaultdict(list)
     for flow in rows(reading.plan.flows):
         there = reading.country.get(flow.destination, "")
@@ -98,7 +100,7 @@ def _locks(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
 
 def _soft(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
     """Offtake, country shares and stockpiles: what is missing or too much stands in violations.csv."""
-    needed = {**_offtakes(reading), **_country_shares(reading, works, recipes), **_stockpiles(reading, recipes)}
+    needed = {**_offtakes(reading), **_country_shares(reading, works, recipes), **stockpiles_short(reading, recipes)}
     faults = []
     said: dict[tuple[str, str, int], float] = {}
     for row in rows(reading.plan.violations):
@@ -145,47 +147,6 @@ def _country_shares(
     return over
 
 
-def yearly_need_t(reading: Reading, recipes: Recipes, commodity: str, period: int) -> float:
-    """Separated oxide that the demand of a period asks for in a year: as it is, and in magnets by grade and yield."""
-    element = commodity.removesuffix("-oxide")
-    table = reading.plan.demand
-    asked = table[table["period"] == period].groupby("product")["demand_t"].sum()
-    need = float(asked.get(commodity, 0.0))
-    if element in MAGNET_ELEMENTS:
-        for grade in GRADES:
-            made = recipes.gain("magnet", f"alloy-{grade}", f"magnet-{grade}")
-            alloy = float(asked.get(f"magnet-{grade}", 0.0)) / made
-            share = recipes.metals.get(grade, {}).get(element, 0.0)
-            if share > 0:
-                metal = alloy * share / recipes.gain("alloy", f"{element}-metal", f"alloy-{grade}")
-                need += metal / recipes.gain("metal", commodity, f"{element}-metal")
-    return need / reading.years(period)
-
-
-def _stockpiles(reading: Reading, recipes: Recipes) -> dict[tuple[str, str, int], float]:
-    stocks = reading.plan.stocks.groupby(["commodity", "period"])["closing_t"].sum().to_dict()
-    short = {}
-    for name, days in reading.plan.scenario.policy.stockpile_days.items():
-        commodity = name if name.endswith("-oxide") else f"{name}-oxide"
-        for period in reading.blocks:
-            need = yearly_need_t(reading, recipes, commodity, period) * days / 365
-            short["stockpile_days", commodity, period] = need - float(stocks.get((commodity, period), 0.0))
-    return short
-
-
-def _cover(reading: Reading, recipes: Recipes) -> list[Fault]:
-    faults = []
-    for row in rows(reading.plan.stocks):
-        if row.period not in reading.blocks:
-            continue
-        need = yearly_need_t(reading, recipes, str(row.commodity), int(row.period))
-        days = float(row.closing_t) / need * 365 if need > 0 else math.nan
-        if not near(float(row.days_of_cover), days, absolute=1e-3):
-            where = reading.where("stocks", row.Index, "days_of_cover")
-            faults.append(differs(where, float(row.days_of_cover), days, "closing / yearly need x 365"))
-    return faults
-
-
 def _budget(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
     policy, last = reading.plan.scenario.policy, list(reading.blocks)[-1]
     sizes = {facility: stands_t_yr(built, last) for facility, built in built_by(reading).items()}
@@ -200,6 +161,25 @@ def _budget(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
         faults.append(breaks("hubs.csv", f"{len(hubs)} new hubs, policy.max_hubs is {policy.max_hubs}"))
     missing = sorted(set(policy.must_open) - set(new))
     faults += [breaks("hubs.csv", f"{name} is not built, policy.must_open asks for it") for name in missing]
+    return faults
+
+
+def _funds(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
+    """What is built in a fund's years, at its stages and in its countries, costs no more than the fund has."""
+    faults = []
+    for fund in reading.plan.scenario.policy.fund:
+        there = countries_of(fund.members, reading.tables)
+        spent = 0.0
+        for facility, built in built_by(reading).items():
+            work = works[facility]
+            if (fund.stages and work.stage not in fund.stages) or (fund.members and work.country not in there):
+                continue
+            inside = [period for period in built if fund.from_year <= period <= fund.to_year]
+            spent += work.slope_usd_t_yr * math.fsum(built[period] for period in inside)
+            spent += work.fixed_usd if min(built) in inside else 0.0
+        if not at_most(spent, fund.budget_usd, absolute=1000.0):
+            found = f"capital of {spent:,.9g} USD is above the {fund.budget_usd:,.9g} of {fund.name}"
+            faults.append(breaks("hubs.csv, column capex_usd", found))
     return faults
 
 
@@ -247,14 +227,19 @@ def find_exposure_faults(reading: Reading) -> list[Fault]:
             passed[str(leg.route)] |= {(kind, name) for name in str(cell).split(";") if name}
         for port in str(leg.ports).split(";"):
             passed[str(leg.route)] |= {("operator", name) for name in operators.get(port, ())}
+    bought = {
+        door: door.rpartition("-")[2] for door in set(reading.plan.flows["origin_facility"]) if "-purchase-" in door
+    }
     amount: defaultdict[tuple[str, str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
     total: defaultdict[int, float] = defaultdict(float)
     for flow in rows(reading.plan.flows):
-        if flow.origin == flow.destination:
+        source = bought.get(str(flow.origin_facility))
+        if flow.origin == flow.destination and source is None:
             continue
         period, flow_t = int(flow.period), float(flow.flow_t)
         total[period] += flow_t
         ends = {("country", reading.country.get(site, "")) for site in (flow.origin, flow.destination)}
+        ends |= {("country", source)} if source else set()
         for kind, name in passed[str(flow.route)] | ends:
             amount[kind, name, period][0] += flow_t
             amount[kind, name, period][1] += flow_t * reading.value_usd_t[str(flow.commodity)]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from hubplan.data.access import countries_of
+from hubplan.results.checking.purchases import offered_t, read_offers
 from hubplan.results.checking.reading import Reading, as_float, mean, rows
 
 MINE_RAMP = (0.5, 0.8, 1.0)
@@ -19,7 +21,7 @@ _USABLE_MINES = frozenset({"operating", "commissioning", "construction", "advanc
 
 @dataclass(frozen=True, kw_only=True)
 class Works:
-    """One facility: a mine, a plant, a hub to be or a collection of scrap.
+    """One facility: a mine, a plant, a hub to be, a collection of scrap, a door for purchases or a stockpile.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ class Works:
     stands_until
         Last year of that capacity; inf if no end is known.
     yearly_t
-        Supply by year instead of a capacity, for collections of scrap.
+        Supply by year instead of a capacity, for collections of scrap and for purchases; a stockpile has none.
     ramp
         Share of capacity usable in the first, second, ... year.
     smallest_t_yr, largest_t_yr, earliest
@@ -84,8 +86,9 @@ def annuity(rate: float, years: float) -> float:
 
 
 def read_works(reading: Reading) -> dict[str, Works]:
-    """Read mines, facilities and scrap collections, by id. What the scenario bars is among them."""
+    """Read mines, facilities, scrap collections, purchases and stockpiles, by id. What the scenario bars is among them."""
     works = [*_read_mines(reading), *_read_plants(reading), *_read_collections(reading)]
+    works += [*_read_purchases(reading), *_read_stockpiles(reading)]
     return {work.facility: work for work in works}
 
 
@@ -159,26 +162,67 @@ def _read_plants(reading: Reading) -> list[Works]:
 
 
 def _read_collections(reading: Reading) -> list[Works]:
-    found = []
-    for (market, grade), years in reading.tables.scrap.groupby(["market", "grade"]):
-        found.append(
-            Works(
-                facility=f"{market}-collection-{grade}",
-                site=str(market),
-                stage="collection",
-                country=reading.country[str(market)],
-                stands_t_yr=0.0,
-                stands_from=-math.inf,
-                ramp=(1.0,),
-                smallest_t_yr=0.0,
-                largest_t_yr=0.0,
-                earliest=math.inf,
-                fixed_usd=0.0,
-                slope_usd_t_yr=0.0,
-                annuity_share=0.0,
-                fixed_opex_share=0.0,
-                opex_usd_t=0.0,
-                yearly_t=dict(zip(years["year"].astype(int), years["scrap_t"].astype(float), strict=True)),
-            )
+    return [
+        _supply(
+            facility=f"{market}-collection-{grade}",
+            site=str(market),
+            stage="collection",
+            country=reading.country[str(market)],
+            yearly_t=dict(zip(years["year"].astype(int), years["scrap_t"].astype(float), strict=True)),
         )
-    return found
+        for (market, grade), years in reading.tables.scrap.groupby(["market", "grade"])
+    ]
+
+
+def _read_purchases(reading: Reading) -> list[Works]:
+    """Doors at which offers may be bought: one for each market that takes part, commodity and country of origin."""
+    every = [row.site for row in rows(reading.tables.sites) if row.kind == "market"]
+    years = [year for block in reading.blocks.values() for year in block]
+    supply: dict[tuple[str, str, str], dict[int, float]] = {}
+    for offer in read_offers(reading).values():
+        for market in offer.markets or every:
+            if market not in reading.access.barred_sites:
+                yearly = supply.setdefault((market, offer.commodity, offer.country), dict.fromkeys(years, 0.0))
+                yearly.update({year: yearly[year] + offered_t(reading, offer, year) for year in years})
+    return [
+        _supply(
+            facility=f"{market}-purchase-{commodity}-{country}",
+            site=market,
+            stage="purchase",
+            country=country,
+            yearly_t=yearly,
+        )
+        for (market, commodity, country), yearly in supply.items()
+    ]
+
+
+def _read_stockpiles(reading: Reading) -> list[Works]:
+    """Places for stocks: the markets that take part in the countries asked for."""
+    asked = countries_of(reading.plan.scenario.policy.stockpile.places, reading.tables)
+    return [
+        _supply(facility=f"{row.site}-stockpile", site=row.site, stage="stockpile", country=row.country, yearly_t={})
+        for row in rows(reading.tables.sites)
+        if row.kind == "market" and row.country in asked and row.site not in reading.access.barred_sites
+    ]
+
+
+def _supply(*, facility: str, site: str, stage: str, country: str, yearly_t: Mapping[int, float]) -> Works:
+    """Something that is neither built nor costs anything to run: it has so much in a year."""
+    return Works(
+        facility=facility,
+        site=site,
+        stage=stage,
+        country=country,
+        stands_t_yr=0.0,
+        stands_from=-math.inf,
+        ramp=(1.0,),
+        smallest_t_yr=0.0,
+        largest_t_yr=0.0,
+        earliest=math.inf,
+        fixed_usd=0.0,
+        slope_usd_t_yr=0.0,
+        annuity_share=0.0,
+        fixed_opex_share=0.0,
+        opex_usd_t=0.0,
+        yearly_t=yearly_t,
+    )
