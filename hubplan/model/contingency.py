@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,9 +75,9 @@ class Recourse:
         By product of `asked_yearly_t`: how much less than the share is served.
     """
 
-    run: npt.NDArray[np.number]
-    flow: npt.NDArray[np.number]
-    short: npt.NDArray[np.number]
+    run: npt.NDArray[Any]
+    flow: npt.NDArray[Any]
+    short: npt.NDArray[Any]
 
 
 def asked_yearly_t(inst: Instance, period: int, asks: Bools) -> pd.Series:

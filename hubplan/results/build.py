@@ -18,6 +18,7 @@ from hubplan.model.lanes import ON_SITE
 from hubplan.model.purchases import STAGE as PURCHASE
 from hubplan.model.rulebook import UNITS, WHOLE
 from hubplan.model.solution import Solution
+from hubplan.results.copies import build_copies, count_losses, routes_of, shortfall_rows, shortfall_usd
 from hubplan.results.exposure import build_exposure
 from hubplan.results.plan import Plan, as_table
 from hubplan.routing.routes import Routes
@@ -51,7 +52,8 @@ def build_plan(
         Wall time of earlier steps.
     """
     flows = _flows(inst, solution)
-    used = sorted(set(flows["route"]) - {ON_SITE})
+    copies = build_copies(inst, solution)
+    used = sorted((set(flows["route"]) | routes_of(copies)) - {ON_SITE})
     legs = routes.legs(used)
     costs = _costs(inst, solution, flows)
     value = dict(zip(tables.commodities["commodity"], tables.commodities["value_usd_t"].astype(float), strict=True))
@@ -69,7 +71,7 @@ def build_plan(
         seconds={**(seconds or {}), **solution.seconds},
         inputs=dict(tables.hashes),
         solver=solution.solver,
-        counts=dict(inst.counts),
+        counts={**inst.counts, **count_losses(inst, solution)},
         periods=as_table("periods", periods),
         sites=as_table("sites", sites),
         hubs=hubs,
@@ -80,6 +82,7 @@ def build_plan(
         demand=_demand(inst, solution),
         costs=costs,
         violations=_violations(inst, solution),
+        contingencies=copies,
         legs=legs,
         routes=routes.lines(used),
         exposure=build_exposure(flows, legs, value, tables=tables, bought=_bought(inst)),
@@ -331,7 +334,7 @@ def _costs(inst: Instance, solution: Solution, flows: pd.DataFrame) -> pd.DataFr
         "storage": (solution.stock_t * inst.storage_usd_t_yr[:, None]).sum(axis=0) * inst.block_years,
         "unmet": unmet,
         "byproduct_sales": -(solution.sold_t * price).sum(axis=0),
-        "rule_violations": _breaches_usd(inst, solution),
+        "rule_violations": _breaches_usd(inst, solution) + shortfall_usd(inst, solution),
     }
     rows = [
         {
@@ -370,4 +373,4 @@ def _violations(inst: Instance, solution: Solution) -> pd.DataFrame:
         for rule, amount in zip(rows_of(inst.rules.table), solution.broken, strict=True)
         if amount > SMALLEST_T * UNITS[rule.unit] / UNITS["t"]
     ]
-    return as_table("violations", pd.DataFrame(rows))
+    return as_table("violations", pd.DataFrame([*rows, *shortfall_rows(inst, solution)]))

@@ -160,6 +160,16 @@ TABLES: Mapping[str, Mapping[str, type]] = {
         "bankable": bool,
         "gap_usd": float,
     },
+    "contingencies": {
+        "loss": str,
+        "kind": str,
+        "id": str,
+        "mine": str,
+        "origin_facility": str,
+        "destination_facility": str,
+        "route": str,
+        "amount_t": float,
+    },
 }
 """Columns of each table of a plan, in order, with their type. A table may carry more columns after these."""
 
@@ -182,6 +192,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "shadow_prices": ("kind", "id", "period"),
     "reasons": ("facility",),
     "support": ("facility", "period", "form", "commodity"),
+    "contingencies": ("loss", "kind", "id", "mine", "origin_facility", "destination_facility", "route"),
 }
 """What tells the rows of each table apart; rows are written in this order."""
 
@@ -234,7 +245,7 @@ class Plan:
     violations
         Policy rules not met, and the price put on that.
     legs, routes
-        Every route in use, leg by leg; ``routes`` holds the same legs as lines (longitudes unwrapped: they may
+        Every route in use, by the plan or with a loss, leg by leg; ``routes`` holds the same legs as lines (longitudes unwrapped: they may
         pass 180).
     exposure
         Tonnes and value that depend on a chokepoint, country or operator.
@@ -250,6 +261,9 @@ class Plan:
         For each facility that is or could be open: why, the runner-up, and the number that would flip the decision.
     support
         Cash flow at the price path, and the least support that keeps each hub open.
+    contingencies
+        N-1: with each ``loss``, a year of the scenario's N-1 period run from the plan's capacity. ``kind`` is ``run`` (``id`` is the
+        process at ``origin_facility``), ``flow`` (``id`` is the commodity) or ``short`` (``id`` is the product).
     sites
         The places named in the other tables.
     """
@@ -283,6 +297,7 @@ class Plan:
     shadow_prices: pd.DataFrame = field(default_factory=lambda: empty_table("shadow_prices"))
     reasons: pd.DataFrame = field(default_factory=lambda: empty_table("reasons"))
     support: pd.DataFrame = field(default_factory=lambda: empty_table("support"))
+    contingencies: pd.DataFrame = field(default_factory=lambda: empty_table("contingencies"))
 
     def __post_init__(self) -> None:
         """Hold every table to its shape."""

@@ -55,7 +55,8 @@ def test_a_plan_that_holds_has_no_fault(plan, tables):
 @given(st.data())
 def test_one_altered_number_is_found(plan, tables, data):
     """By a part in a thousand and one unit: more than the tolerance, less than a planner sees."""
-    table, column = data.draw(st.sampled_from(NUMBERS))
+    filled = [(table, column) for table, column in NUMBERS if len(plan.table(table))]
+    table, column = data.draw(st.sampled_from(filled))
     frame = plan.table(table).copy()
     row = data.draw(st.integers(0, len(frame) - 1))
     value = frame[column].iloc[row]
