@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.sparse.csgraph import floyd_warshall
 
 from hubplan.model.instance import Instance
+from hubplan.model.rulebook import COLUMNS, HARD, KINDS, WHOLE, Rules
 from hubplan.model.solve import solve
 
 
@@ -109,7 +110,22 @@ def siting_instance(
         may_stock=none,
         held_periods=none[:, None],
         storage_usd_t_yr=np.zeros(n + m),
-        max_hubs=max_hubs,
+        keep_usd_yr=np.zeros(n),
+        rules=Rules() if max_hubs is None else _at_most(max_hubs, n),
+    )
+
+
+def _at_most(count: int, n: int) -> Rules:
+    """So many of n facilities are open at most, whatever it costs."""
+    rule = ("max_hubs", "all", WHOLE, "at_most", float(count), "facilities", HARD)
+    nought = np.zeros(n, dtype=np.int64)
+    return Rules(
+        table=pd.DataFrame([rule], columns=list(COLUMNS)),
+        rule=nought,
+        kind=nought + KINDS.index("opened"),
+        row=np.arange(n),
+        period=nought,
+        weight=np.ones(n),
     )
 
 

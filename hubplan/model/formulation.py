@@ -22,6 +22,8 @@ KT = 1e3
 """t in a kt."""
 M_USD = 1e6
 """USD in a M USD."""
+TIGHT_BINARIES = 300
+"""Up to so many binaries, where branch and bound is exact, rows that only tighten the relaxation are worth their number."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,32 @@ def add_size(model: Assembly, inst: Instance, var: Variables) -> None:
         rows = model.add_rows(family, var.size[keep].shape, upper=0.0)
         model.add_terms(rows, var.size[keep], sign)
         model.add_terms(rows, var.opened[keep], -sign * limit[keep])
+    _add_closed_sends_nothing(model, inst, var)
+
+
+def _add_closed_sends_nothing(model: Assembly, inst: Instance, var: Variables) -> None:
+    """Of a market's demand a facility that may be built sends nothing before it is open: implied, but much the tighter."""
+    if int((var.opened >= 0).sum()) > TIGHT_BINARIES:
+        return
+    row = dict(zip(inst.facilities["facility"], range(len(inst.facilities)), strict=True))
+    place, market = inst.balances["place"].to_numpy(dtype=object), inst.balances["market"].to_numpy(dtype=bool)
+    tail, head = (inst.lanes[end].to_numpy(dtype=int) for end in ("tail", "head"))
+    sender = np.array([row.get(name, -1) for name in place[tail]], dtype=int)
+    amount = np.zeros((len(inst.balances), len(inst.periods)))
+    wanted = inst.demand["balance"].to_numpy(dtype=int), inst.demand["period"].to_numpy(dtype=int)
+    np.add.at(amount, wanted, inst.demand["demand_t"].to_numpy(float) / KT)
+    cells = (
+        (sender >= 0)[:, None]
+        & (var.flow >= 0)
+        & (var.opened[sender] >= 0)
+        & (inst.existing_t_yr[sender] == 0)
+        & market[head][:, None]
+    )
+    cells &= ~inst.may_stock[tail][:, None]
+    lanes, at = np.nonzero(cells)
+    rows = model.add_rows("closed sends nothing", len(lanes), upper=0.0)
+    model.add_terms(rows, var.flow[lanes, at], 1.0)
+    model.add_terms(rows, var.opened[sender[lanes], at], -amount[head[lanes], at])
 
 
 def add_building_order(model: Assembly, inst: Instance, var: Variables) -> None:
