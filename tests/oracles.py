@@ -1,7 +1,7 @@
 """A second, dumb solver: every set of openings is tried, and each is a linear program written out term by term.
 
 It reads docs/model.md, not `hubplan.model.formulation`, works in t and USD, and knows neither lane pruning nor dead facilities.
-Families (0) to (12), save whole lanes (9), which are left to instances solved by hand.
+Families (0) to (12), save whole lanes (9): those, and single losses (13), are left to instances solved by hand.
 """
 
 from __future__ import annotations

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import ast
+import importlib
 import inspect
+import pkgutil
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,7 +20,8 @@ from hubplan import __main__ as cli
 from hubplan.data.scenario import STAGES, Scenario
 from hubplan.data.tables import TABLE_NAMES, Tables
 from hubplan.data.units import UNIT_OF_SUFFIX
-from hubplan.model import formulation
+from hubplan.model import formulation, policy
+from hubplan.model.policy.page import write_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -31,31 +35,52 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def families_of_page() -> list[int]:
-    return [int(number) for number in re.findall(r"^\*\*\((\d+)\) ", read("docs/model.md"), flags=re.MULTILINE)]
+def families_of_page() -> list[tuple[int, str]]:
+    """Number and function of each numbered paragraph of the algebra, as it stands there."""
+    found = re.findall(r"^\*\*\((\d+)\) (.*?)(?=\n\n|\Z)", read("docs/model.md"), flags=re.MULTILINE | re.DOTALL)
+    return [(int(number), "+".join(re.findall(r"`(add_\w+)`", text))) for number, text in found]
 
 
-def families_of_code() -> dict[str, int]:
-    """Function to number, in the order in which the file has them."""
-    module = ast.parse(inspect.getsource(formulation))
-    found = {}
-    for node in module.body:
-        if isinstance(node, ast.FunctionDef):
-            number = re.match(r"\((\d+)\) ", ast.get_docstring(node) or "")
-            if number:
-                found[node.name] = int(number.group(1))
-    return found
+def number_of(function: Callable[..., Any]) -> int | None:
+    """The number with which a docstring begins."""
+    found = re.match(r"\((\d+)\) ", inspect.getdoc(function) or "")
+    return int(found.group(1)) if found else None
 
 
-def test_families_are_numbered_alike_in_page_and_code() -> None:
-    assert families_of_page() == list(range(len(families_of_page())))
-    assert list(families_of_code().values()) == families_of_page()
+def families_of_module(module: ModuleType) -> list[tuple[int, str]]:
+    """Numbered functions of a module, in the order in which the file has them."""
+    own = [f for _, f in inspect.getmembers(module, inspect.isfunction) if f.__module__ == module.__name__]
+    numbered = [(number_of(f), f.__name__) for f in sorted(own, key=lambda f: f.__code__.co_firstlineno)]
+    return [(number, name) for number, name in numbered if number is not None]
+
+
+def families_called(function: Callable[..., Any], argument: str) -> list[tuple[int, str]]:
+    """Families as a function calls them, with the number in the comment beside each."""
+    called = re.findall(rf"(add_\w+)\({argument}.*?# \((\d+)\)", inspect.getsource(function))
+    return [(int(number), name) for name, number in called]
+
+
+def policy_modules() -> list[ModuleType]:
+    """Modules that write rules; the page that calls them is not one."""
+    names = [module.name for module in pkgutil.iter_modules(policy.__path__) if module.name != "page"]
+    return [importlib.import_module(f"{policy.__name__}.{name}") for name in names]
 
 
 def test_the_model_is_built_family_by_family_in_order() -> None:
-    source = inspect.getsource(formulation.build_model)
-    called = re.findall(r"(\w+)\(model, inst.*?# \((\d+)\)", source)
-    assert [(name, int(number)) for name, number in called] == list(families_of_code().items())
+    assert families_called(formulation.build_model, "model, inst") == families_of_module(formulation)
+
+
+def test_every_policy_family_is_called_by_its_number() -> None:
+    """What a module of policy numbers is on the page, under that number, and nothing else is."""
+    numbered = [family for module in policy_modules() for family in families_of_module(module)]
+    assert sorted(numbered) == families_called(write_rules, "book")
+
+
+def test_families_are_numbered_alike_in_page_and_code() -> None:
+    """From (0) on without a gap, first those of the formulation and then those of policy, each with its function."""
+    in_code = [*families_of_module(formulation), *families_called(write_rules, "book")]
+    assert families_of_page() == in_code
+    assert [number for number, _ in in_code] == list(range(len(in_code)))
 
 
 def commands() -> dict[tuple[str, ...], set[str]]:

@@ -188,7 +188,7 @@ def test_a_plant_needed_later_is_kept_meanwhile():
 
 
 def test_keeping_is_paid_for_each_year_of_a_block_and_discounted():
-    """120 t in 2030-2031, 60 a year of 100: 0.6 x 40 in each of two years, worth (1 + 1/1.1)/2 each; nothing is needed in 2032."""
+    """120 t in 2030-2031, 60 a year of 100: 0.6 x 40 in each of two years, worth (1 + 1/1.1)/2 each; none in 2032."""
     world = hub(shop(2030, 2032, discount_share=0.1), need_t=(120, 0), existing=100, keep_usd_yr=40)
     assert cost(world.build()) == pytest.approx(2 * 24 * (1 + 1 / 1.1) / 2)
 

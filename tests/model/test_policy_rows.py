@@ -1,4 +1,4 @@
-"""Families (13) to (16) of docs/model.md on instances solved by hand: contracts, shares, stockpiles, budget and number."""
+"""Contracts, shares, stockpiles, budget and number on instances solved by hand, through the functions that write their rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hubplan.model.policy.stockpile import add_stockpile
 from model.conftest import tiny_world
 from model.worlds import World, cost, hub, shop, solve
 
-# (13) Offtake contracts ------------------------------------------------------------------------------------------------
+# Offtake contracts -----------------------------------------------------------------------------------------------------
 
 
 def contract_world(*years: int, rule_usd_t: float, **deal: object) -> World:
@@ -60,7 +60,7 @@ def test_a_tonne_counts_in_one_contract():
     assert solve(world.policy(offtake=deals).build()).run_t[1, 0] == pytest.approx(25)
 
 
-# (14) Shares -----------------------------------------------------------------------------------------------------------
+# Shares ----------------------------------------------------------------------------------------------------------------
 
 
 def test_no_country_runs_more_than_its_share_of_a_stage():
@@ -93,7 +93,7 @@ def test_a_share_counts_its_own_stage_only():
     assert cost(world.build()) == 0
 
 
-# (15) Stockpile --------------------------------------------------------------------------------------------------------
+# Stockpile -------------------------------------------------------------------------------------------------------------
 
 
 def stock_world(**options: object) -> World:
@@ -136,7 +136,7 @@ def test_what_is_not_stocked_is_named():
         stock_world().policy(add_stockpile, stockpile_days={"dy": 30, "dy-oxide": 30}).build()
 
 
-# (16) Budget and number ------------------------------------------------------------------------------------------------
+# Budget and number -----------------------------------------------------------------------------------------------------
 
 
 def test_capital_stays_within_the_budget():

@@ -20,7 +20,7 @@ _MOST_POOLS = 8
 
 
 def add_offtakes(book: Rulebook) -> None:
-    """(13) Contracts are taken or paid for: what the sites of a contract send in a year of it is at least its amount.
+    """(14) Contracts are taken or paid for: what the sites of a contract send in a year of it is at least its amount.
 
     A tonne counts in one contract only. So contracts of one pool of sites and commodity are one rule of their sum; and
     where pools share sites, each union of them is a rule too: what the union sends is at least what all contracts within
@@ -84,7 +84,7 @@ def _overlapping(pools: list[Pool]) -> list[list[Pool]]:
 
 
 def add_procurement(book: Rulebook) -> None:
-    """(17) Procurement: of what a buyer needs in a sector and product, so much is served, at the target's own price.
+    """(18) Procurement: of what a buyer needs in a sector and product, so much is served, at the target's own price.
 
     A target that holds for some years of a period asks its share of those years' demand. What is unmet costs its penalty
     in the objective (0) and, beyond the target, the shortfall price as well. A buyer that takes no part has no rule.

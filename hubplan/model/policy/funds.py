@@ -10,7 +10,7 @@ from hubplan.model.rulebook import HARD, Rulebook
 
 
 def add_budget(book: Rulebook) -> None:
-    """(16) Capital within the budget, no more hubs than allowed, and what must open does: these hold, whatever it costs."""
+    """(17) Capital within the budget, no more hubs than allowed, and what must open does: these hold, whatever it costs."""
     inst, policy, last = book.inst, book.policy, len(book.inst.periods) - 1
     facilities = np.arange(len(inst.facilities))
     if policy.budget_usd is not None:
@@ -28,7 +28,7 @@ def add_budget(book: Rulebook) -> None:
 
 
 def add_funds(book: Rulebook) -> None:
-    """(21) The capital of what opens and grows in a fund's years, at its stages and in its countries, is within the fund.
+    """(23) The capital of what opens and grows in a fund's years, at its stages and in its countries, is within the fund.
 
     Capital counts in the first year of the period in which it is built.
     """

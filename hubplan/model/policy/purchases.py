@@ -9,7 +9,7 @@ from hubplan.model.rulebook import HARD, Rulebook
 
 
 def add_purchase_caps(book: Rulebook) -> None:
-    """(20) All markets together buy at most what an offer has: this holds, whatever it costs."""
+    """(22) All markets together buy at most what an offer has: this holds, whatever it costs."""
     process = book.inst.processes["process"].to_numpy(dtype=object)
     for number, offer in enumerate(book.policy.purchase, start=1):
         runs = np.flatnonzero(process == name_offer(number))

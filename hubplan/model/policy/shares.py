@@ -33,7 +33,7 @@ CLASSES: Mapping[str, Callable[[str], bool]] = {
 
 
 def add_shares(book: Rulebook) -> None:
-    """(14) No country, owner or site runs more than its share of a stage, and a country no less than promised.
+    """(15) No country, owner or site runs more than its share of a stage, and a country no less than promised.
 
     Shares are of the stage's throughput, in the unit of its capacity. Owners are those of mines.csv and facilities.csv;
     what has none there, such as a hub that is only a candidate, is nobody's and counts in the whole but under no owner.
@@ -76,7 +76,7 @@ def _owners(book: Rulebook) -> Labels:
 
 
 def add_self_supply(book: Rulebook) -> None:
-    """(18) A bloc covers shares of its own need, and leans on no one third country (EU 2024/1252, article 5).
+    """(19) A bloc covers shares of its own need, and leans on no one third country (EU 2024/1252, article 5).
 
     The need of a bloc is the oxide of magnet elements (`MAGNET_ELEMENTS` together: one strategic raw material of the
     regulation's annex I) in what its markets ask: magnets through their grades and yields, oxides as they are. Of it

@@ -14,7 +14,7 @@ DAYS_YEAR = 365.0
 
 
 def add_stockpile(book: Rulebook) -> None:
-    """(15) Stocks at the end of a period cover the days asked for of the yearly need of the demand in view."""
+    """(16) Stocks at the end of a period cover the days asked for of the yearly need of the demand in view."""
     days = _days_by_commodity(book)
     commodity = book.inst.balances["commodity"].to_numpy(dtype=object)
     for need in rows_of(book.inst.yearly_needs):
@@ -25,7 +25,7 @@ def add_stockpile(book: Rulebook) -> None:
 
 
 def add_stock_places(book: Rulebook) -> None:
-    """(18) Each ally holds the days of its own need that were agreed, and no country more than its share of a stock.
+    """(20) Each ally holds the days of its own need that were agreed, and no country more than its share of a stock.
 
     What a country holds is what lies at its plants and in its stockpiles, whoever owns it.
     """
@@ -56,7 +56,7 @@ def add_stock_places(book: Rulebook) -> None:
 
 
 def add_release(book: Rulebook) -> None:
-    """(19) Where stocks are for shocks, none falls in a period without a loss or an export ban: this holds, whatever it costs.
+    """(21) Where stocks are for shocks, none falls in a period without a loss or an export ban: this holds, whatever it costs.
 
     Stocks of an element count together: they may move between places, not shrink.
     """
