@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hubplan.data.frames import rows_of
 from hubplan.model.assembly import Arrays
 from hubplan.model.formulation import KT, M_USD, Variables
 from hubplan.model.instance import Instance
@@ -69,14 +70,21 @@ def read_prices(inst: Instance, var: Variables, arrays: Arrays, values: Floats, 
     usable = _usable(inst, var, values)
     goods = _goods(inst, arrays, duals)
     scale = inst.rules.table["unit"].map(dict(UNITS)).to_numpy(dtype=float)
+    growth, largest, toll = _shift_to_growth(
+        inst,
+        np.where(var.size >= 0, values[var.size], 0.0),
+        np.maximum(-duals[_rows(arrays, "growth")], 0.0),
+        _largest(inst, var, arrays, values, duals),
+        _toll(var, arrays, duals),
+    )
     return Prices(
         capacity_usd_t=np.where(usable, capacity, np.nan) * USD_T,
         opening_usd_t=np.where(usable, np.nan, _opening(inst, var, arrays, duals, goods, usable)) * USD_T,
-        toll_usd_t_yr=_toll(var, arrays, duals) * USD_T,
-        largest_usd_t_yr=_largest(inst, var, arrays, values, duals) * USD_T,
+        toll_usd_t_yr=toll * USD_T,
+        largest_usd_t_yr=largest * USD_T,
         goods_usd_t=goods * USD_T,
         byproduct_usd_t=np.maximum(-duals[_rows(arrays, "by-product market")], 0.0) * USD_T,
-        growth_usd_t_yr=np.maximum(-duals[_rows(arrays, "growth")], 0.0) * USD_T,
+        growth_usd_t_yr=growth * USD_T,
         rule_usd=np.abs(duals[_rows(arrays, "rule")]) * M_USD / scale,
     )
 
@@ -128,6 +136,28 @@ def _largest(inst: Instance, var: Variables, arrays: Arrays, values: Floats, dua
     priced = _without(arrays, duals)
     bound = np.where(var.size >= 0, priced[var.size], 0.0)
     return np.where(opened, np.maximum(-rows, 0.0) + np.maximum(-bound, 0.0), 0.0)
+
+
+def _shift_to_growth(
+    inst: Instance, size: Floats, growth: Floats, largest: Floats, toll: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Where a stage's growth is used up, move to it what every open facility of the stage owes to its largest size alike.
+
+    The two say the same there, and the solver picks either; but what a new facility would have to take from the others shows
+    only in the price of growth.
+    """
+    growth, largest, toll = growth.copy(), largest.copy(), toll.copy()
+    stage = inst.facilities["stage"].to_numpy(dtype=object)
+    for row, limit in enumerate(rows_of(inst.growth)):
+        t, all_here = int(limit.period), stage == limit.stage
+        built = all_here & (size[:, t] > 0)
+        if not built.any() or size[built, t].sum() < limit.most_t_yr / KT * (1 - 1e-9):
+            continue
+        shared = float(largest[built, t].min())
+        growth[row] += shared
+        toll[all_here, t] += shared
+        largest[built, t] -= shared
+    return growth, largest, toll
 
 
 def _opening(inst: Instance, var: Variables, arrays: Arrays, duals: Floats, goods: Floats, usable: Bools) -> Floats:

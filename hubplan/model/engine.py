@@ -27,6 +27,9 @@ from hubplan.model.assembly import Arrays
 
 Floats = npt.NDArray[np.float64]
 
+IMPLIED = ("closed sends nothing",)
+"""Families that only tighten a relaxation: left out once every yes and no is fixed, since they would share the others' duals."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -82,7 +85,11 @@ def _solve(arrays: Arrays, job: Job) -> Answer:
         lower[integer[known]] = upper[integer[known]] = job.fixed[known]
     free = job.fixed is None or not np.isfinite(job.fixed).all()
     linear = job.relaxed or not free or not len(integer)
-    proto = Arrays(**{**arrays.__dict__, "lower": lower, "upper": upper}).to_proto(relaxed=linear)
+    row_upper = arrays.row_upper.copy()
+    if not free:
+        for family in IMPLIED:
+            row_upper[slice(*arrays.families.get(family, (0, 0)))] = np.inf
+    proto = replace(arrays, lower=lower, upper=upper, row_upper=row_upper).to_proto(relaxed=linear)
     params = mathopt.SolveParameters(
         time_limit=datetime.timedelta(seconds=job.time_limit_s),
         random_seed=job.seed,

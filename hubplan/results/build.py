@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hubplan.data.access import Access
+from hubplan.data.chain import build_chain
 from hubplan.data.frames import rows_of
 from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables
@@ -19,8 +20,11 @@ from hubplan.model.purchases import STAGE as PURCHASE
 from hubplan.model.rulebook import UNITS, WHOLE
 from hubplan.model.solution import Solution
 from hubplan.results.copies import build_copies, count_losses, routes_of, shortfall_rows, shortfall_usd
+from hubplan.results.coverage import build_coverage
 from hubplan.results.exposure import build_exposure
 from hubplan.results.plan import Plan, as_table
+from hubplan.results.reasons import build_reasons
+from hubplan.results.shadow import build_shadow_prices
 from hubplan.routing.routes import Routes
 
 Floats = npt.NDArray[np.float64]
@@ -86,6 +90,9 @@ def build_plan(
         legs=legs,
         routes=routes.lines(used),
         exposure=build_exposure(flows, legs, value, tables=tables, bought=_bought(inst)),
+        coverage=build_coverage(inst, solution, build_chain(tables), access=access, value_usd_t=value),
+        shadow_prices=build_shadow_prices(inst, solution.prices),
+        reasons=build_reasons(inst, solution, flows, names=dict(zip(tables.sites["site"], tables.sites["name"], strict=True))),
     )
 
 

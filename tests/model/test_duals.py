@@ -104,6 +104,23 @@ def test_largest_size_is_worth_what_is_left_after_its_cost():
     assert found.largest_usd_t_yr[1, 0] == pytest.approx(980)
 
 
+def test_growth_that_is_used_up_is_worth_what_the_open_hubs_owe_to_it():
+    """Two hubs of at most 40 and 60 t/yr at 20 and 30 USD fill a growth of 100; 1,000 saved. More growth alone helps no open hub:
+    it is worth 1,000 - 30 to a third, which has to take it from the dearer of the two; 10 stay with the largest of the cheaper.
+    """
+    world = hub(shop(), "cheap", 200.0, sizes=(0, 40), slope_usd_t_yr=20, unmet_usd_t=1000)
+    for name, largest, fixed in (("dear", 60, 0.0), ("third", 90, 1e6)):
+        world.facility(
+            name, sizes=(0, largest), slope_usd_t_yr=30, fixed_usd=fixed, takes={"ore": 1}, makes={"oxide": 1}
+        )
+        world.lane("ore", "mine", name).lane("oxide", name, "user")
+    found = prices(world.note("growth", stage="separation_light", period=0, most_t_yr=100.0).build())
+    assert found.growth_usd_t_yr.tolist() == pytest.approx([970])
+    assert found.toll_usd_t_yr[1:, 0].tolist() == pytest.approx([970] * 3)
+    assert found.largest_usd_t_yr[1:, 0].tolist() == pytest.approx([10, 0, 0])
+    assert found.opening_usd_t[3, 0] == pytest.approx(1000)
+
+
 def test_a_byproduct_market_is_worth_its_price():
     """10 t of La-Ce fetch 4 USD each where the market takes 6: one more brings 4."""
     world = World(hold=["lace"], sell=["lace"]).mine("mine", "ore", 100)
