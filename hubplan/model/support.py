@@ -6,7 +6,6 @@ without support is worked out in `hubplan.results.cashflow`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypedDict
@@ -15,7 +14,7 @@ import numpy as np
 
 from hubplan.errors import Fault, NoPlanError
 from hubplan.model.assembly import Arrays, Assembly
-from hubplan.model.engine import Answer, Engine, Job
+from hubplan.model.engine import Job, _solve
 from hubplan.model.support_case import SMALLEST_USD, Bools, Floats, SupportCase, SupportTerms
 from hubplan.model.support_rows import M_USD, Program, build_program
 
@@ -114,28 +113,21 @@ def solve_support(case: SupportCase, terms: SupportTerms, *, seed: int = 1) -> S
     ------
     NoPlanError
         The solver ran out of time without any answer.
+
+    Notes
+    -----
+    With a strike of its own, each hub is a small program in itself, and the budget is a knapsack of their costs. A common
+    strike ties hubs together: one program for all, which a budget makes hard.
     """
-    everyone = np.ones(len(case.hubs), dtype=bool)
-    if not case.short.any():
-        none = _no_support(case)
-        return SupportAnswer(**none, kept=everyone, least_usd=0.0, spent_usd=0.0, reason={})
-    able, chosen_exactly = everyone, True
-    found = _least(case, terms, able, seed=seed)
-    if found is None:
-        able, chosen_exactly = _choose(case, replace(terms, budget_usd=None), everyone, seed=seed)
-        found = _least(case, terms, able, seed=seed)
-        found = _require(found)
+    solver = _Together(case, terms, seed) if terms.common_strike else _Apart(case, terms, seed)
+    able, amounts, exact = solver.find_least()
+    cost_usd = _spent_by_hub(case, amounts)
+    least_usd, kept = float(cost_usd.sum()), able
     reason = {case.hubs[h]: "forms" for h in np.flatnonzero(~able)}
-    kept, amounts, exact = able, found[0], found[1] and chosen_exactly
-    least_usd = float(_spent_by_hub(case, amounts).sum())
     if terms.budget_usd is not None and least_usd > terms.budget_usd + SMALLEST_USD:
-        if terms.common_strike:
-            kept, chosen_exactly = _choose(case, terms, able, seed=seed)
-        else:
-            kept, chosen_exactly = _fill(case, able, _spent_by_hub(case, amounts), terms.budget_usd, seed=seed)
+        kept, amounts, proven = solver.find_most(able, amounts)
+        exact = exact and proven
         reason |= {case.hubs[h]: "budget" for h in np.flatnonzero(able & ~kept)}
-        again = _least(case, terms, kept, seed=seed)
-        amounts, exact = _require(again)[0], exact and chosen_exactly and _require(again)[1]
     return SupportAnswer(
         **amounts,
         kept=kept,
@@ -146,25 +138,87 @@ def solve_support(case: SupportCase, terms: SupportTerms, *, seed: int = 1) -> S
     )
 
 
-def _least(case: SupportCase, terms: SupportTerms, kept: Bools, *, seed: int) -> _Found | None:
-    """(S8) Least money that keeps these hubs, and whether that is proven; None if nothing on offer does.
+@dataclass(frozen=True, eq=False)
+class _Apart:
+    """Hubs with strikes of their own, one program each."""
 
-    A hub that gets no more than its earnings lack cannot be kept for less, so where grants and floors do that, no contract
-    for difference needs to be tried.
-    """
-    differing, simple = kept & case.short, tuple(form for form in terms.forms if form != "cfd")
-    if "cfd" in terms.forms and simple and not terms.common_strike:
-        found = _solve_least(case, replace(terms, forms=simple), kept, differing & False, seed=seed)
-        if found is not None:
-            lacking = np.maximum(-case.npv_usd, 0.0)
-            differing = differing & (_spent_by_hub(case, found[0]) > lacking * (1 + _GAP_SHARE) + SMALLEST_USD)
-            if not differing.any():
+    case: SupportCase
+    terms: SupportTerms
+    seed: int
+
+    def find_least(self) -> tuple[Bools, _Amounts, bool]:
+        """(S8) Hubs that can be kept at all, the least that each of them takes, and whether all of it is proven."""
+        able, exact, total = np.ones(len(self.case.hubs), dtype=bool), True, _no_support(self.case)
+        for hub in np.flatnonzero(self.case.short):
+            found = self._find_least_of(int(hub))
+            able[hub] = found is not None
+            if found is not None:
+                total, exact = _joined(total, found[0]), exact and found[1]
+        return able, total, exact
+
+    def _find_least_of(self, hub: int) -> _Found | None:
+        """Least for one hub: with grants and floors, and if those cost more than its earnings lack, with all on offer."""
+        only = np.arange(len(self.case.hubs)) == hub
+        simple = tuple(form for form in self.terms.forms if form != "cfd")
+        found = _solve_least(self.case, replace(self.terms, forms=simple), only, seed=self.seed) if simple else None
+        if found is not None and "cfd" in self.terms.forms:
+            lacking = max(-float(self.case.npv_usd[hub]), 0.0)
+            if _spent_by_hub(self.case, found[0])[hub] <= lacking * (1 + _GAP_SHARE) + SMALLEST_USD:
                 return found
-    return _solve_least(case, terms, kept, differing, seed=seed)
+        if "cfd" in self.terms.forms:
+            found = _solve_least(self.case, self.terms, only, seed=self.seed) or found
+        return found
+
+    def find_most(self, able: Bools, amounts: _Amounts) -> tuple[Bools, _Amounts, bool]:
+        """(S9) A knapsack of the least that each hub takes."""
+        case, cost_usd = self.case, _spent_by_hub(self.case, amounts)
+        asked = np.flatnonzero(able & (cost_usd > 0))
+        model = Assembly()
+        keep = model.add_columns(len(asked), upper=1.0, cost=-case.worth[asked] / case.worth[asked].max(), integer=True)
+        room = (self.terms.budget_usd or 0.0) / M_USD
+        model.add_terms(model.add_rows("budget", 1, upper=room), keep, cost_usd[asked] / M_USD)
+        answer = _run(model.finish(), "hubs that the budget keeps", seed=self.seed)
+        assert answer is not None, "keeping nobody is possible"
+        kept = able.copy()
+        kept[asked] = answer[0][keep] > 0.5
+        return kept, _only(case, amounts, kept), answer[1]
 
 
-def _solve_least(case: SupportCase, terms: SupportTerms, kept: Bools, differing: Bools, *, seed: int) -> _Found | None:
-    program = build_program(case, terms, kept=kept, choose=False, differing=None if terms.common_strike else differing)
+@dataclass(frozen=True, eq=False)
+class _Together:
+    """Hubs under common strikes: one program for all."""
+
+    case: SupportCase
+    terms: SupportTerms
+    seed: int
+
+    def find_least(self) -> tuple[Bools, _Amounts, bool]:
+        """(S8) Least money that keeps all hubs that can be kept."""
+        able, exact = np.ones(len(self.case.hubs), dtype=bool), True
+        found = _solve_least(self.case, self.terms, able, seed=self.seed)
+        if found is None:
+            able, exact = self._choose(replace(self.terms, budget_usd=None), able)
+            found = _require(_solve_least(self.case, self.terms, able, seed=self.seed))
+        return able, found[0], exact and found[1]
+
+    def find_most(self, able: Bools, amounts: _Amounts) -> tuple[Bools, _Amounts, bool]:
+        """(S9) Most worth that the budget keeps, then the least money for that."""
+        kept, exact = self._choose(self.terms, able)
+        found = _require(_solve_least(self.case, self.terms, kept, seed=self.seed))
+        return kept, found[0], exact and found[1]
+
+    def _choose(self, terms: SupportTerms, able: Bools) -> tuple[Bools, bool]:
+        program = build_program(self.case, terms, kept=able, choose=True)
+        answer = _run(program.arrays, "hubs that the budget keeps", seed=self.seed)
+        assert answer is not None, "keeping nobody is possible"
+        chosen, asked = able.copy(), program.keep >= 0
+        chosen[asked] = answer[0][program.keep[asked]] > 0.5
+        return chosen, answer[1]
+
+
+def _solve_least(case: SupportCase, terms: SupportTerms, kept: Bools, *, seed: int) -> _Found | None:
+    """Least money that keeps these hubs, and whether that is proven; None if nothing on offer does."""
+    program = build_program(case, terms, kept=kept, choose=False)
     answer = _run(program.arrays, "least support", seed=seed)
     return None if answer is None else (_amounts(case, terms, program, answer[0]), answer[1])
 
@@ -172,63 +226,30 @@ def _solve_least(case: SupportCase, terms: SupportTerms, kept: Bools, differing:
 def _require(found: _Found | None) -> _Found:
     """What was chosen as possible is possible, but for the solver's tolerance."""
     if found is None:
-        fault = Fault(
-            "solver, least support", "finds no support for hubs that it chose", "report this with the scenario"
-        )
+        found_nothing = "finds no support for hubs that it chose"
+        fault = Fault("solver, least support", found_nothing, "report this with the scenario")
         raise NoPlanError([fault], "the support could not be solved for")
     return found
 
 
-def _choose(case: SupportCase, terms: SupportTerms, able: Bools, *, seed: int) -> tuple[Bools, bool]:
-    """(S9) Hubs whose worth together is most among what can be kept within the budget; who needs nothing is kept."""
-    program = build_program(case, terms, kept=able, choose=True)
-    answer = _run(program.arrays, "hubs that the budget keeps", seed=seed)
-    assert answer is not None, "keeping nobody is possible"
-    chosen, asked = able.copy(), program.keep >= 0
-    chosen[asked] = answer[0][program.keep[asked]] > 0.5
-    return chosen, answer[1]
-
-
-def _fill(case: SupportCase, able: Bools, cost_usd: Floats, budget_usd: float, *, seed: int) -> tuple[Bools, bool]:
-    """(S9) where every hub has a contract of its own: a knapsack of the least that each one costs."""
-    asked = np.flatnonzero(able & (cost_usd > 0))
-    model = Assembly()
-    keep = model.add_columns(len(asked), upper=1.0, cost=-case.worth[asked] / case.worth[asked].max(), integer=True)
-    model.add_terms(model.add_rows("budget", 1, upper=budget_usd / M_USD), keep, cost_usd[asked] / M_USD)
-    answer = _run(model.finish(), "hubs that the budget keeps", seed=seed)
-    assert answer is not None, "keeping nobody is possible"
-    chosen = able.copy()
-    chosen[asked] = answer[0][keep] > 0.5
-    return chosen, answer[1]
-
-
 def _run(arrays: Arrays, label: str, *, seed: int) -> tuple[Floats, bool] | None:
-    """Values and whether they are proven, or None if there are none.
+    """Values and whether they are proven, or None if there are none. Solved in this process: each takes milliseconds.
 
     Whole choices are rounded and all else solved again around them, since a choice of 1e-6 is money at a high strike.
     """
     job = Job(label=label, time_limit_s=_TIME_LIMIT_S, gap_share=_GAP_SHARE, seed=seed)
-    with Engine(arrays, workers=1) as engine:
-        found = _answer(engine, job)
-        proven = found.reason == "optimal"
-        if found.values is None and found.reason.startswith("infeasible"):
-            return None
-        if found.values is not None and arrays.integer.any():
-            whole = np.round(found.values[arrays.integer])
-            again = _answer(engine, replace(job, label=f"{label}, choices made", fixed=whole))
-            found = again if again.values is not None else found
+    found = _solve(arrays, job)
+    if found.values is None and found.reason.startswith("infeasible"):
+        return None
     if found.values is None:
         fault = Fault(f"solver, {label}", f"ended with {found.reason}", "offer fewer forms, or report this")
         raise NoPlanError([fault], "the support could not be solved for", timed_out=True)
+    proven = found.reason == "optimal"
+    if arrays.integer.any():
+        again = _solve(arrays, replace(job, fixed=np.round(found.values[arrays.integer])))
+        found = again if again.values is not None else found
+    assert found.values is not None
     return found.values, proven
-
-
-def _answer(engine: Engine, job: Job) -> Answer:
-    engine.submit(job)
-    for _, _, answer in engine.answers(until=time.monotonic() + 2 * _TIME_LIMIT_S):
-        return answer
-    fault = Fault(f"solver, {job.label}", "ran out of time", "offer fewer forms, or report this")
-    raise NoPlanError([fault], "the support could not be solved for", timed_out=True)
 
 
 class _Amounts(TypedDict):
@@ -251,6 +272,28 @@ def _no_support(case: SupportCase) -> _Amounts:
         strike_usd_t=np.full(shape, np.nan),
         is_cfd=np.zeros(shape[0], dtype=bool),
         payment_usd=np.zeros(shape),
+    )
+
+
+def _joined(one: _Amounts, other: _Amounts) -> _Amounts:
+    """Support of different hubs together."""
+    known = np.isfinite(one["strike_usd_t"])
+    return _Amounts(
+        grant_usd=one["grant_usd"] + other["grant_usd"],
+        strike_usd_t=np.where(known, one["strike_usd_t"], other["strike_usd_t"]),
+        is_cfd=one["is_cfd"] | other["is_cfd"],
+        payment_usd=one["payment_usd"] + other["payment_usd"],
+    )
+
+
+def _only(case: SupportCase, amounts: _Amounts, kept: Bools) -> _Amounts:
+    """Support of the hubs that are kept."""
+    sold = kept[case.product_hub]
+    return _Amounts(
+        grant_usd=np.where(kept[:, None], amounts["grant_usd"], 0.0),
+        strike_usd_t=np.where(sold[:, None], amounts["strike_usd_t"], np.nan),
+        is_cfd=amounts["is_cfd"] & sold,
+        payment_usd=np.where(sold[:, None], amounts["payment_usd"], 0.0),
     )
 
 

@@ -64,7 +64,6 @@ class _Draft:
     case: SupportCase
     terms: SupportTerms
     kept: Bools
-    differing: Bools
     model: Assembly = field(default_factory=Assembly)
 
     def __post_init__(self) -> None:
@@ -118,19 +117,15 @@ class _Draft:
         return largest
 
 
-def build_program(
-    case: SupportCase, terms: SupportTerms, *, kept: Bools, choose: bool, differing: Bools | None = None
-) -> Program:
+def build_program(case: SupportCase, terms: SupportTerms, *, kept: Bools, choose: bool) -> Program:
     """Write the program for the hubs in `kept`.
 
     Parameters
     ----------
     choose
         Keep the most worth within the budget (S9), instead of everybody in `kept` for the least money (S8).
-    differing
-        Hubs that may sign a contract for difference; all, if not said.
     """
-    draft = _Draft(case, terms, kept, np.ones(len(case.hubs), dtype=bool) if differing is None else differing)
+    draft = _Draft(case, terms, kept)
     model = draft.model
     keep = np.full(len(case.hubs), -1)
     if choose:
@@ -183,8 +178,7 @@ def _add_contracts(draft: _Draft) -> tuple[Ints, Ints, Ints]:
         top[traded] = model.add_columns(int(traded.sum()), upper=room[traded])
     segments = price.shape[1] if "cfd" in draft.terms.forms else 0
     strike, signed = np.full((count, max(segments, 1)), -1), np.full((count, max(segments, 1)), -1)
-    open_to = {int(c) for c in draft.contract[draft.signs[draft.differing[draft.case.product_hub[draft.signs]]]]}
-    for c in sorted(open_to) if segments else ():
+    for c in range(count if segments else 0):
         ends = draft.edges[c]
         k = len(ends) - 1
         strike[c, :k], signed[c, :k] = model.add_columns(k), model.add_columns(k, upper=1.0, integer=True)
