@@ -104,7 +104,8 @@ def _columns(program: Rows, inst: Instance, opening: tuple[int, ...]) -> float:
             if _closable(inst, n, t):
                 program.column(("kept", n, t), cost=worth * years * inst.keep_usd_yr[n], upper=1.0)
         for m, run in enumerate(inst.processes.itertuples()):
-            program.column(("run", m, t), cost=worth * run.opex_usd_t)
+            paid = sum(row.price_usd_t for row in inst.purchases.itertuples() if (row.process, row.period) == (m, t))
+            program.column(("run", m, t), cost=worth * (run.opex_usd_t + paid))
         for a, lane in enumerate(inst.lanes.itertuples()):
             usd_t = lane.freight_usd_t + lane.transit_usd_t + lane.surcharge_usd_t
             program.column(("flow", a, t), cost=worth * usd_t, upper=np.inf if inst.lane_open[a, t] else 0.0)

@@ -90,7 +90,7 @@ def _chance(draw: st.DrawFn) -> bool:
 
 
 def _add_knowns(draw: st.DrawFn, world: World, mines: list[str], hubs: list[str]) -> None:
-    """By-product markets, locks, reported output and growth, each in about a third of the instances."""
+    """By-product markets, locks, reported output, purchases and growth, each in about a third of the instances."""
     period = draw(st.integers(0, len(world.years) - 1))
     if _chance(draw):
         for t in range(len(world.years)):
@@ -102,6 +102,9 @@ def _add_knowns(draw: st.DrawFn, world: World, mines: list[str], hubs: list[str]
     if _chance(draw):
         facility = world.row(draw(st.sampled_from(hubs)))
         world.note("output_limits", facility=facility, commodity="ndpr", period=period, output_t=draw(thousands(0, 30)))
+    if _chance(draw):
+        for t in range(len(world.years)):
+            world.note("purchases", process=0, period=t, price_usd_t=draw(thousands(0, 10)))
     if _chance(draw):
         world.note("growth", stage="separation_light", period=period, most_t_yr=draw(thousands(10, 200)))
 

@@ -51,6 +51,14 @@ def test_work_freight_transit_surcharge_and_storage_are_costs():
     assert cost(replace(inst, lanes=lanes)) == pytest.approx(200 + 300 + 1500 + 700)
 
 
+def test_what_is_bought_is_paid_at_the_price_of_its_period():
+    """100 t in each of two years at 3 and 5, a tenth a year, and 2 to run: 500 + 700/1.1."""
+    world = hub(World((2030, 2031), 0.1).mine("mine", "ore", 1e4, opex_usd_t=2), existing=100)
+    for t, price_usd_t in enumerate((3.0, 5.0)):
+        world.note("purchases", process=0, period=t, price_usd_t=price_usd_t)
+    assert cost(world.build()) == pytest.approx(500 + 700 / 1.1)
+
+
 # (1) Capacity ----------------------------------------------------------------------------------------------------------
 
 

@@ -102,6 +102,7 @@ def test_scaling_money_scales_cost(inst, factor):
         inst,
         facilities=scaled(inst.facilities, "capital_fixed_usd", "capital_slope_usd_t_yr"),
         processes=scaled(inst.processes, "opex_usd_t"),
+        purchases=scaled(inst.purchases, "price_usd_t"),
         lanes=scaled(inst.lanes, "freight_usd_t", "transit_usd_t", "surcharge_usd_t"),
         demand=scaled(inst.demand, "unmet_usd_t"),
         byproducts=scaled(inst.byproducts, "price_usd_t"),
@@ -135,6 +136,7 @@ def test_the_order_of_rows_changes_nothing(inst, random):
         demand=inst.demand.iloc[wants].reset_index(drop=True),
         processes=inst.processes.iloc[runs].reset_index(drop=True),
         term_process=moved[inst.term_process],
+        purchases=inst.purchases.assign(process=moved[inst.purchases["process"].to_numpy(int)]),
         rules=moved_rules(inst.rules, flow=lanes, unmet=wants, run=runs),
     )
     assert solve(other).cost_usd == near(solve(inst).cost_usd)
@@ -229,6 +231,7 @@ def money_usd(inst: Instance, solution: Solution) -> dict[str, float]:
         "size": ((share * plants["capital_slope_usd_t_yr"]).to_numpy() @ solution.size_t_yr) @ yearly,
         "keeping": (inst.keep_usd_yr @ np.where(closable, solution.kept_share, 0.0)) @ yearly,
         "work": (inst.processes["opex_usd_t"].to_numpy() @ solution.run_t) @ worth,
+        "bought": (inst.purchase_usd_t * solution.run_t).sum(axis=0) @ worth,
         "lanes": (lane_usd_t.to_numpy() @ solution.flow_t) @ worth,
         "storage": (inst.storage_usd_t_yr @ solution.stock_t) @ yearly,
         "sales": -(price * solution.sold_t).sum(axis=0) @ worth,

@@ -202,7 +202,7 @@ class World:
         return self
 
     def note(self, table: str, **row: Any) -> World:
-        """Add a row to one of the instance's frames: byproducts, fixed_output, output_limits, locks, growth."""
+        """Add a row to one of the instance's frames: byproducts, purchases, locks, growth..."""
         self._tables.setdefault(table, []).append(row)
         return self
 
