@@ -229,7 +229,7 @@ def add_stockpiles(draft: Draft) -> None:
             capacity_t_yr=1.0,
             facility=f"{market.site}-{STOCKPILE}",
             site=market.site,
-            name=f"{market.name}: {STOCKPILE}",
+            name=str(market.name),
             stage=STOCKPILE,
             country=market.country,
             smallest_t_yr=0.0,

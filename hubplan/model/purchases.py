@@ -77,7 +77,7 @@ def add_purchases(draft: Draft) -> None:
             capacity_t_yr=yearly,
             facility=f"{market}-purchase-{commodity}-{country}",
             site=market,
-            name=str(sites.at[market, "name"]) + f": {commodity} bought from {country}",
+            name=str(sites.at[market, "name"]),
             stage=STAGE,
             country=country,
             smallest_t_yr=0.0,
