@@ -93,7 +93,7 @@ def contract_payment_usd(
 
     Notes
     -----
-    110 USD/kg NdPr and 30 % upside: MP Materials, Form 8-K of 10 July 2025.
+    110 USD/kg NdPr and 30 % upside, agreed on 10 July 2025: row usa-pol009 of policy.csv.
     """
     if min(volume_t, price_usd_kg, strike_usd_kg) < 0 or not 0 <= upside_share <= 1:
         raise ValueError(

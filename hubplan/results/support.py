@@ -59,7 +59,6 @@ def build_support(
             budget_usd=asked.budget_usd,
             upside_share=asked.upside_share,
             max_grant_share=asked.max_grant_share,
-            common_strike=bool(getattr(asked, "common_strike", False)),
         )
         answer = solve_support(case, terms, seed=scenario.solver.seed)
     table = _rows(flows, case, answer)
