@@ -11,6 +11,7 @@ from hubplan.errors import DataError, Fault
 from hubplan.results.checking.access import find_access_faults
 from hubplan.results.checking.balance import find_balance_faults
 from hubplan.results.checking.capacity import find_capacity_faults
+from hubplan.results.checking.contingency import find_contingency_faults
 from hubplan.results.checking.money import find_cost_faults
 from hubplan.results.checking.reading import Reading, rows
 from hubplan.results.checking.recipes import Recipes
@@ -72,6 +73,7 @@ def check_plan(plan: Plan, tables: Tables) -> list[Fault]:
         *find_cost_faults(reading, works, recipes),
         *find_rule_faults(reading, works, recipes),
         *find_exposure_faults(reading),
+        *find_contingency_faults(reading, works, recipes),
     ]
 
 

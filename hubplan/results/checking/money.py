@@ -9,6 +9,7 @@ from typing import Any
 
 from hubplan.errors import Fault
 from hubplan.results.checking.capacity import built_by, stands_t_yr
+from hubplan.results.checking.contingency import RULE
 from hubplan.results.checking.purchases import paid_usd
 from hubplan.results.checking.reading import ABSOLUTE_USD, ON_SITE, Reading, as_float, breaks, differs, near, rows
 from hubplan.results.checking.recipes import Recipes
@@ -118,10 +119,11 @@ def _penalties(reading: Reading) -> list[Fault]:
             where = reading.where("demand", row.Index, "penalty_usd")
             faults.append(differs(where, float(row.penalty_usd), value, "unmet x demand.unmet_usd_t of the sector"))
     for row in rows(reading.plan.violations):
-        value = float(row.amount) * rates["default"]
+        n_1 = reading.plan.scenario.policy.n_1
+        value = float(row.amount) * (n_1.shortfall_usd_t if n_1 and row.rule == RULE else rates["default"])
         if not near(float(row.penalty_usd), value, absolute=1.0):
             where = reading.where("violations", row.Index, "penalty_usd")
-            faults.append(differs(where, float(row.penalty_usd), value, "amount x demand.unmet_usd_t.default"))
+            faults.append(differs(where, float(row.penalty_usd), value, "amount x the price of its rule"))
     return faults
 
 

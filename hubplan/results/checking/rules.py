@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hubplan.data.access import countries_of
 from hubplan.errors import Fault
 from hubplan.results.checking.capacity import built_by, stands_t_yr, throughput, usable_t_yr
+from hubplan.results.checking.contingency import n_1_short
 from hubplan.results.checking.reading import Reading, at_most, breaks, differs, near, rows
 from hubplan.results.checking.recipes import Recipes
 from hubplan.results.checking.stockpiles import find_stock_faults, stockpiles_short
@@ -101,6 +102,7 @@ def _locks(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
 def _soft(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
     """Offtake, country shares and stockpiles: what is missing or too much stands in violations.csv."""
     needed = {**_offtakes(reading), **_country_shares(reading, works, recipes), **stockpiles_short(reading, recipes)}
+    needed |= n_1_short(reading)
     faults = []
     said: dict[tuple[str, str, int], float] = {}
     for row in rows(reading.plan.violations):

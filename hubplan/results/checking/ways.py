@@ -42,7 +42,7 @@ def line_km(line: LineString) -> float:
 
 
 def _routes_known(reading: Reading) -> list[Fault]:
-    with_legs, used = set(reading.plan.legs["route"]), set()
+    with_legs, used = set(reading.plan.legs["route"]), set(reading.plan.contingencies["route"])
     faults = []
     for flow in rows(reading.plan.flows):
         on_site = flow.origin == flow.destination
@@ -86,7 +86,7 @@ def _chains(reading: Reading, lines: Mapping[tuple[str, int], Any]) -> list[Faul
             faults.append(breaks(where, f"legs are numbered {legs['leg'].tolist()}"))
             continue
         for end, site in (("origin", legs["from"].iloc[0]), ("destination", legs["to"].iloc[-1])):
-            if ends[str(route), end] != {site}:
+            if ends.get((str(route), end), {site}) != {site}:
                 found = f"{end} is {site}, flows.csv has {', '.join(sorted(ends[str(route), end]))}"
                 faults.append(breaks(where, found))
         if legs["from"].tolist()[1:] != legs["to"].tolist()[:-1]:
