@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from hubplan.data.frames import rows_of
 from hubplan.model.assembly import Arrays, Assembly
@@ -126,8 +127,10 @@ def add_variables(model: Assembly, inst: Instance) -> Variables:
     )
     owner = inst.processes["facility"].to_numpy(dtype=int)
     work_usd_t = inst.processes["opex_usd_t"].to_numpy(float)[:, None] + inst.purchase_usd_t
+    work_usd_t = work_usd_t + _carbon_usd_t(inst, inst.processes)[:, None]
     run = _where(model, live[owner], cost=work_usd_t * worth)
     lane_cost = inst.lanes[["freight_usd_t", "transit_usd_t", "surcharge_usd_t"]].to_numpy(float).sum(axis=1)
+    lane_cost = lane_cost + _carbon_usd_t(inst, inst.lanes)
     flow = _where(model, inst.lane_open & _ends_live(inst, live), cost=lane_cost[:, None] * worth)
     chosen = _where(model, (flow >= 0) & inst.lane_whole[:, None], upper=1.0, integer=True)
     here = _balance_live(inst, live)
@@ -161,6 +164,13 @@ def add_variables(model: Assembly, inst: Instance) -> Variables:
         ),
         broken=_add_breaches(model, inst),
     )
+
+
+def _carbon_usd_t(inst: Instance, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Price of the CO2 of a tonne of each row."""
+    if inst.co2_usd_t == 0:
+        return np.zeros(len(frame))
+    return inst.co2_usd_t * frame["co2_t_t"].to_numpy(dtype=float)
 
 
 def _add_breaches(model: Assembly, inst: Instance) -> Ints:

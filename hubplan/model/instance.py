@@ -48,12 +48,12 @@ class Instance:
     balances
         ``commodity, tag, place, market`` - place is a facility id, or a market's site id where ``market`` is true.
     processes
-        ``facility`` (row), ``process, opex_usd_t, capacity_use``.
+        ``facility`` (row), ``process, opex_usd_t, capacity_use``, and ``co2_t_t`` where CO2 is priced or limited.
     term_process, term_balance, term_t_t
         What processes make (positive) and take (negative), in t per t of activity.
     lanes
         ``tail, head`` (balance rows), ``commodity, tag, origin, destination`` (sites), ``route, freight_usd_t, transit_usd_t,
-        surcharge_usd_t``.
+        surcharge_usd_t``, and ``co2_t_t`` where CO2 is priced or limited.
     lane_open
         Lanes that may be used in a period; shape (A, T).
     lane_whole
@@ -82,6 +82,8 @@ class Instance:
         ``stage, period, most_t_yr``: capacity that all new facilities of a stage together can have by a period at most.
     keep_usd_yr
         What it costs a year to keep a standing facility; where it is above 0 the plan may close it. Shape (N,).
+    co2_usd_t
+        Price of a tonne of CO2.
     must_open
         Facility rows that have to be open at the end (a rule says so; here for the search).
     rules
@@ -122,6 +124,7 @@ class Instance:
     yearly_needs: pd.DataFrame = field(default_factory=lambda: _frame("commodity", "period", "yearly_t"))
     growth: pd.DataFrame = field(default_factory=lambda: _frame("stage", "period", "most_t_yr"))
     keep_usd_yr: Floats
+    co2_usd_t: float = 0.0
     must_open: tuple[int, ...] = ()
     rules: Rules = field(default_factory=Rules)
     contingencies: Contingencies | None = None

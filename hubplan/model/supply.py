@@ -32,7 +32,7 @@ KEEP_UPSTREAM, KEEP_HEAVY, KEEP_DOWNSTREAM, KEEP_LEAST = (8, 3), (5, 2), (12, 4)
 def add_lane(draft: Draft, finder: LaneFinder, commodity: str, pair: Pair) -> None:
     """Add the lane of a pair, with what a tonne costs on its route."""
     sender, taker, row = pair
-    tag, gross_t_t = sender.tag, _gross(draft, commodity, sender.tag)
+    tag, weight = sender.tag, gross_t_t(draft, commodity, sender.tag)
     tail, head = draft.balance(commodity, tag, sender.place), draft.balance(commodity, tag, taker.place)
     lane: dict[str, Any] = {
         "tail": tail,
@@ -49,14 +49,14 @@ def add_lane(draft: Draft, finder: LaneFinder, commodity: str, pair: Pair) -> No
     if row >= 0:
         route = finder.route(row)
         lane["route"] = route["route"]
-        lane["freight_usd_t"] = float(route["usd_t"]) * gross_t_t + _class7_usd_t(draft, commodity, tag) * gross_t_t
+        lane["freight_usd_t"] = float(route["usd_t"]) * weight + _class7_usd_t(draft, commodity, tag) * weight
         lane["transit_usd_t"] = (
             float(route["hours"])
             / HOURS_YEAR
             * draft.parameters["capital_cost_share"]
             * float(draft.commodities[commodity]["value_usd_t"])
         )
-        lane["surcharge_usd_t"] = _surcharge_usd_t(draft, route) * gross_t_t
+        lane["surcharge_usd_t"] = _surcharge_usd_t(draft, route) * weight
     draft.lanes.append(lane)
 
 
@@ -75,7 +75,7 @@ def _class7_usd_t(draft: Draft, commodity: str, tag: str) -> float:
     return float(draft.parameters["class7_surcharge_usd_t"])
 
 
-def _gross(draft: Draft, commodity: str, tag: str) -> float:
+def gross_t_t(draft: Draft, commodity: str, tag: str) -> float:
     """Gross shipped t per contained t."""
     mine = draft.mines.get(tag, {})
     if mine.get("product") == commodity and pd.notna(mine["product_grade_share"]):

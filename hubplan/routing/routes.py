@@ -45,6 +45,9 @@ class Routes:
     _network: Network = field(repr=False)
     _measures: Measures = field(repr=False)
     _retrace: Mapping[str, Retrace] = field(repr=False)
+    _told: dict[str, list[dict[str, object]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )  # legs, once worked out
 
     def legs(self, route_ids: Iterable[str]) -> pd.DataFrame:
         """Legs of some routes, in the order asked: columns of legs.csv, ``gauge`` and ``assumed_km``.
@@ -54,10 +57,12 @@ class Routes:
         DataError
             An id that is no open route.
         """
-        rows = []
-        for route, (origin, destination, path) in self._paths(route_ids).items():
-            rows += tell_legs(self._network, path, self._measures, route=route, origin=origin, destination=destination)
-        return legs_table(rows)
+        wanted = list(dict.fromkeys(route_ids))
+        for route, (origin, destination, path) in self._paths(r for r in wanted if r not in self._told).items():
+            self._told[route] = tell_legs(
+                self._network, path, self._measures, route=route, origin=origin, destination=destination
+            )
+        return legs_table([leg for route in wanted for leg in self._told[route]])
 
     def lines(self, route_ids: Iterable[str]) -> gpd.GeoDataFrame:
         """Lines of the legs of some routes: ``route``, ``leg``, ``mode``, ``geometry`` (longitudes run on past +-180)."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from hubplan.model.policy.carbon import add_emission_limits
 from hubplan.model.policy.contracts import add_offtakes, add_procurement
+from hubplan.model.policy.exposure import add_exposure
 from hubplan.model.policy.funds import add_budget, add_funds
 from hubplan.model.policy.purchases import add_purchase_caps
 from hubplan.model.policy.shares import add_self_supply, add_shares
@@ -22,4 +24,6 @@ def write_rules(book: Rulebook) -> Rules:
     add_release(book)  # (21)
     add_purchase_caps(book)  # (22)
     add_funds(book)  # (23)
+    add_exposure(book)  # (24)
+    add_emission_limits(book)  # (25)
     return book.finish()

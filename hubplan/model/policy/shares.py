@@ -11,6 +11,7 @@ from hubplan.data.access import countries_of
 from hubplan.data.chain import MAGNET_ELEMENTS
 from hubplan.data.frames import rows_of
 from hubplan.data.scenario import SelfSupply
+from hubplan.model.facilities import STOCKPILE
 from hubplan.model.instance import Floats
 from hubplan.model.policy.contracts import tell_apart
 from hubplan.model.rulebook import Rulebook
@@ -86,9 +87,10 @@ def add_self_supply(book: Rulebook) -> None:
     - ``recycling_share`` is recovered by recyclers in the bloc.
 
     ``max_third_country_share`` holds for each of `CLASSES` apart: of all t of the class that reach the bloc's plants and
-    markets, from inside it too, so much at most comes from plants or mines of one country outside. What the bloc's demand
-    would need and does not get is not in the whole, so the cap is on supply as it is. Where a rule holds in some years
-    of a period only, a share that is asked counts for those, and a cap is 1 in the others.
+    markets, from inside it too, so much at most comes from mines, plants or purchases of one country outside. What the
+    bloc's demand would need and does not get is not in the whole, so the cap is on supply as it is. What enters a stock of
+    the bloc counts when it enters, and no more when it leaves. Where a rule holds in some years of a period only, a share
+    that is asked counts for those, and a cap is 1 in the others.
     """
     goals = book.policy.self_supply
     for goal, name in zip(goals, tell_apart(goal.bloc for goal in goals), strict=True):
@@ -160,13 +162,16 @@ def _made(book: Rulebook, bloc: Collection[str], stages: Collection[str]) -> Flo
 
 
 def _add_third_country_caps(book: Rulebook, name: str, bloc: Collection[str], most: Floats) -> None:
+    inst = book.inst
+    facility = inst.facilities.set_index("facility")
+    sender = inst.balances["place"].to_numpy(dtype=object)[inst.lanes["tail"].to_numpy(dtype=int)]
+    origin, stage = (facility[column].reindex(sender).to_numpy(dtype=object) for column in ("country", "stage"))
     country = dict(zip(book.draft.tables.sites["site"], book.draft.tables.sites["country"], strict=True))
-    lanes = book.inst.lanes
-    sender, taker = (lanes[end].map(country).to_numpy(dtype=object) for end in ("origin", "destination"))
-    inside = np.isin(taker, list(bloc))
+    inside = np.array([country[site] in bloc for site in inst.lanes["destination"]], dtype=bool)
+    inside &= ~((stage == STOCKPILE) & np.isin(origin, list(bloc)))
     for part, is_of in CLASSES.items():
-        rows = np.flatnonzero(inside & lanes["commodity"].map(is_of).to_numpy(dtype=bool))
-        for third in sorted(set(sender[rows]) - set(bloc)):
+        rows = np.flatnonzero(inside & inst.lanes["commodity"].map(is_of).to_numpy(dtype=bool))
+        for third in sorted(set(origin[rows]) - set(bloc)):
             for t in np.flatnonzero(most < 1.0):
                 rule = book.add("self_supply", f"{name}/{part}/{third}", sense="at_most", limit=0.0, period=int(t))
-                book.weigh(rule, "flow", rows, int(t), (sender[rows] == third) - most[t])
+                book.weigh(rule, "flow", rows, int(t), (origin[rows] == third) - most[t])
