@@ -168,7 +168,7 @@ def test_each_offer_has_its_price(tables, offered):
 
 
 def test_what_is_bought_goes_where_it_is_of_use(offered):
-    """Oxide to metal plants and stores; yttrium, which nobody works, to stores and to who asks for it; magnets to their market."""
+    """Oxide to metal plants and stores; yttrium, which nobody works, to stores and its market; magnets to their market."""
     dy, y = (lanes_of(offered, f"market-jpn-purchase-{element}-oxide-CHN") for element in ("dy", "y"))
     assert set(dy["stage"]) == {"metal", "stockpile"}
     assert "market-jpn-stockpile" in set(dy["other"])

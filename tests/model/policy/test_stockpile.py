@@ -52,7 +52,7 @@ def test_each_ally_keeps_its_own_days_at_home(chain):
 
 
 def test_an_ally_without_days_in_stock_pays_for_each_tonne(chain):
-    """The kiln makes 76 t: 3 of 6 t are missing each year. 76 + 73 made, 3 sent = 6, kept 6, and 2 x 3 t x 100 broken: 761 USD."""
+    """The kiln makes 76 t: 3 of 6 t are missing. 76 + 73 made, 3 sent for 6, kept for 6, 2 x 3 t broken at 100: 761 USD."""
     inst = ruled(keepers(kiln_t=(76, 73)), chain, add_stock_places, stockpile={"ally_days": {"JPN": {"dy-oxide": 30}}})
     found = solve(inst)
     assert broken(inst, found) == {("ally_days", "JPN/dy-oxide", t): 3.0 for t in (0, 1)}
@@ -99,7 +99,7 @@ def test_stocks_for_shocks_are_let_go_in_a_shock_only(chain, shock):
     """200, 50 and 50 t can be made, 100 are asked for each year.
 
     Freely: 100 t are kept over 2030 and 50 over 2031, all demand is met: 300 + 150 = 450 USD.
-    For a shock in 2032: what is kept for 2032 is all that may be: 50 t over both years. 250 + 100 + 50 t unmet in 2031 at 100 = 5,350.
+    For a shock in 2032: only what 2032 needs is kept, 50 t over both years. 250 + 100, and 50 t unmet in 2031 at 100: 5,350.
     """
     world = keepers(2030, 2031, 2032, kiln_t=(200, 50, 50), need_t=100.0, unmet_usd_t=100.0)
     assert solve(world.build()).cost_usd == pytest.approx(450.0)
