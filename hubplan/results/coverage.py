@@ -22,6 +22,8 @@ from hubplan.results.plan import Plan, as_table
 from hubplan.results.shadow import is_growth_used_up
 
 ELEMENTS = tuple(oxide.removesuffix("-oxide") for oxide in STOCKED)
+NAMES = {"ndpr": "NdPr"}
+"""How elements are written, where that is not with a capital."""
 ENOUGH = 0.9
 """Share from which an element counts as covered, unless another is asked for."""
 _WHOLE = 1 - 1e-4
@@ -94,12 +96,13 @@ def tell_coverage(plan: Plan, share: float = ENOUGH) -> list[str]:
     """The same in words, a line for each element."""
     lines = []
     for row in rows_of(first_covered(plan, share)):
+        name = NAMES.get(row.element, row.element.capitalize())
         until = f"; until then held back by {row.binding}" if row.binding not in ("", "none") else ""
         if row.period == row.period:
-            lines.append(f"{row.element}: {share:.0%} covered from {row.period:.0f}{until}")
+            lines.append(f"{name}: {share:.0%} covered from {row.period:.0f}{until}")
         else:
             held = f"; held back by {row.binding}" if row.binding not in ("", "none") else ""
-            lines.append(f"{row.element}: never {share:.0%} covered, {row.covered_share:.0%} at the end{held}")
+            lines.append(f"{name}: never {share:.0%} covered, {row.covered_share:.0%} at the end{held}")
     return lines
 
 
@@ -115,7 +118,7 @@ def _need_by_product(chain: Chain, element: str) -> dict[str, float]:
     magnets = {
         f"magnet-{grade}": element_need_t_t(chain, element, grade)
         for grade in GRADES
-        if element in MAGNET_ELEMENTS and grade in chain.grades
+        if element in MAGNET_ELEMENTS and chain.grades.get(grade, {}).get(element, 0.0) > 0
     }
     return {f"{element}-oxide": 1.0, **magnets}
 
