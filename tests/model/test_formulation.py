@@ -6,8 +6,8 @@ from hubplan.model.formulation import build_model
 from model.conftest import tiny_world
 
 FAMILIES = {
-    "capacity", "largest size", "smallest size", "open stays open", "built stays built", "balance", "demand",
-    "by-product market", "reported output", "reported output limit", "offtake lock", "whole lane", "growth",
+    "capacity", "largest size", "smallest size", "closed sends nothing", "open stays open", "built stays built",
+    "balance", "demand", "by-product market", "reported output", "reported output limit", "offtake lock", "whole lane", "growth",
     "closed stays closed", "rule",
 }  # fmt: skip
 
