@@ -89,6 +89,8 @@ FLIPS = (
     Flip("add_stock_places", "year of 360 days", "/ DAYS_YEAR", "/ 360.0"),
     Flip("add_release", "half may go", "t - 1, -1.0", "t - 1, -0.5"),
     Flip("add_purchase_caps", "years of a block not counted", "* book.inst.block_years", "* 1.0"),
+    Flip("add_exposure", "twice the share", "(hit - share)", "(hit - 2.0 * share)"),
+    Flip("add_emission_limits", "years of a block not counted", "* float(years[t])", "* 1.0"),
     Flip("add_funds", "what stood before counts too", "first, -worth", "first, worth"),
 )
 """A sign, a factor or a condition of each family, where one is easily had wrong."""
