@@ -96,6 +96,9 @@ def plan(
 
 
 def _summary(found: Plan, folder: Path) -> dict[str, Any]:
+    from hubplan.data.frames import rows_of
+    from hubplan.results.coverage import first_covered
+
     demand = found.demand.groupby("product")[["demand_t", "served_t"]].sum()
     new = found.hubs[found.hubs["is_new"] & (found.hubs["stage"] != "mine")]
     return {
@@ -108,11 +111,16 @@ def _summary(found: Plan, folder: Path) -> dict[str, Any]:
         "gap_share": found.gap_share,
         "new_hubs": int(new["facility"].nunique()),
         "seconds": dict(found.seconds),
+        "covered_from": {
+            row.element: None if row.period != row.period else int(row.period) for row in rows_of(first_covered(found))
+        },
         "served_share": {product: float(row["served_t"] / row["demand_t"]) for product, row in demand.iterrows()},
     }
 
 
 def _say_plan(found: Plan, folder: Path) -> None:
+    from hubplan.results.coverage import tell_coverage
+
     facts = _summary(found, folder)
     served = ", ".join(f"{product} {share:.0%}" for product, share in facts["served_share"].items())
     typer.echo(f"{found.scenario.name}: {facts['new_hubs']} new hubs; demand served over the horizon: {served}")
@@ -120,6 +128,8 @@ def _say_plan(found: Plan, folder: Path) -> None:
         f"cost {found.objective_usd / 1e9:,.2f} bn USD, bound {found.bound_usd / 1e9:,.2f} bn USD: "
         f"at most {found.gap_share:.2%} from the best possible plan ({found.status})"
     )
+    for line in tell_coverage(found):
+        typer.echo(line)
     typer.echo(f"run folder {folder}")
     typer.echo(f"map {folder / 'map.html'}")
 

@@ -22,8 +22,7 @@ from hubplan.results.plan import Plan, as_table
 from hubplan.results.shadow import is_growth_used_up
 
 ELEMENTS = tuple(oxide.removesuffix("-oxide") for oxide in STOCKED)
-NAMES = {"ndpr": "NdPr"}
-"""How elements are written, where that is not with a capital."""
+_NAMES = {"ndpr": "NdPr"}
 ENOUGH = 0.9
 """Share from which an element counts as covered, unless another is asked for."""
 _WHOLE = 1 - 1e-4
@@ -92,11 +91,16 @@ def first_covered(plan: Plan, share: float = ENOUGH) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["element", "period", "covered_share", "binding"])
 
 
+def element_word(element: str) -> str:
+    """How an element is written: ``NdPr``, ``Dy``."""
+    return _NAMES.get(element, element.capitalize())
+
+
 def tell_coverage(plan: Plan, share: float = ENOUGH) -> list[str]:
     """The same in words, a line for each element."""
     lines = []
     for row in rows_of(first_covered(plan, share)):
-        name = NAMES.get(row.element, row.element.capitalize())
+        name = element_word(row.element)
         until = f"; until then held back by {row.binding}" if row.binding not in ("", "none") else ""
         if row.period == row.period:
             lines.append(f"{name}: {share:.0%} covered from {row.period:.0f}{until}")

@@ -7,7 +7,7 @@ said, and shutting an open facility costs at least what is said. What exactly fl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -138,9 +138,20 @@ def _case(inst: Instance, prices: Prices, n: int, *, first: int, size_t_yr: floa
 
 
 def _open_case(inst: Instance, solution: Solution, prices: Prices, n: int) -> Case:
-    """From the period it opens, at the size it reaches."""
+    """What all of its sizes earn and cost from when they are built, for each t/yr and year that they stand."""
+    size, worth = solution.size_t_yr[n], inst.discount * inst.block_years
     first = int(np.argmax(solution.opened[n]))
-    return _case(inst, prices, n, first=first, size_t_yr=float(solution.size_t_yr[n, -1]), opened=True)
+    built = np.diff(size, prepend=0.0)
+    usable_t = (built @ inst.ramp_share[n]) * inst.available_share[n] * inst.block_years
+    plant = inst.facilities.iloc[n]
+    capital = plant["capital_fixed_usd"] * solution.opened[n] + plant["capital_slope_usd_t_yr"] * size
+    stands = max(float(worth @ size), 1e-9)
+    return replace(
+        _case(inst, prices, n, first=first, size_t_yr=float(size[-1]), opened=True),
+        earns=float(np.nan_to_num(prices.capacity_usd_t[n]) @ usable_t) / stands,
+        toll=float(prices.toll_usd_t_yr[n] @ size) / stands,
+        costs=float(worth @ capital) * float(plant["annuity_share"] + plant["fixed_opex_share"]) / stands,
+    )
 
 
 def _shut_case(inst: Instance, prices: Prices, n: int) -> Case:
@@ -171,8 +182,9 @@ def _judge(inst: Instance, prices: Prices, case: Case, cases: Sequence[Case]) ->
     rival = max(then, key=lambda other: (other.margin, other.facility), default=None)
     if case.ratio > 1 and case.costs > 0:
         return Verdict(rival=rival, number=case.ratio - 1.0, unit=OF_CAPITAL)
-    if rival is not None and case.margin > rival.margin and case.costs > 0:
-        return Verdict(rival=rival, number=(case.margin - rival.margin) / case.costs, unit=OF_RIVAL)
+    own = _case(inst, prices, case.row, first=case.first, size_t_yr=case.size_t_yr, opened=True)
+    if rival is not None and own.margin > rival.margin and own.costs > 0:
+        return Verdict(rival=rival, number=(own.margin - rival.margin) / own.costs, unit=OF_RIVAL)
     return Verdict(rival=rival)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hubplan.data.frames import rows_of
 from hubplan.data.tables import Tables
+from hubplan.results.coverage import ENOUGH, element_word, first_covered
 from hubplan.results.plan import Plan
 from hubplan.views.tables import last_period, years_of
 from hubplan.views.words import money, percent
@@ -59,9 +60,23 @@ def _served(plan: Plan, period: int) -> KeyFigure:
     return KeyFigure(
         f"Demand served, {period}",
         percent(served / asked) if asked > 0 else "none asked",
-        f"{served / length:,.0f} of {asked / length:,.0f} t/yr" + (f"; least: {worst}" if worst else ""),
+        f"{served / length:,.0f} of {asked / length:,.0f} t/yr"
+        + (f"; least: {worst}" if worst else "")
+        + _since(plan, "ndpr"),
         "Tonnes of magnets and oxides delivered, over tonnes asked for.",
     )
+
+
+def _since(plan: Plan, *elements: str) -> str:
+    """When the last of some elements is covered without the excluded countries; nothing where that is not known."""
+    found = first_covered(plan)
+    found = found[found["element"].isin(elements)]
+    if found.empty:
+        return ""
+    names = " and ".join(element_word(element) for element in elements if element in set(found["element"]))
+    if found["period"].isna().any():
+        return f"; {names} never {percent(ENOUGH)} covered"
+    return f"; {names} {percent(ENOUGH)} covered from {found['period'].max():.0f}"
 
 
 def _worst_sector(rows: pd.DataFrame) -> str:
@@ -108,7 +123,7 @@ def _heavy(plan: Plan, tables: Tables, period: int) -> KeyFigure:
     return KeyFigure(
         f"Dy and Tb served, {period}",
         percent(served / asked) if asked > 0 else "none asked",
-        f"{served / length:,.0f} of {asked / length:,.0f} t/yr",
+        f"{served / length:,.0f} of {asked / length:,.0f} t/yr{_since(plan, *HEAVY)}",
         "Dysprosium and terbium in the products delivered, over those in the products asked for.",
     )
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from hubplan.data.frames import rows_of
 from hubplan.data.tables import Tables
+from hubplan.results.coverage import ENOUGH, element_word, first_covered
 from hubplan.results.plan import Plan
 from hubplan.views.charts import map_svg, served_bars
 from hubplan.views.keyfigures import key_figures
@@ -27,7 +28,7 @@ from hubplan.views.tables import (
     unmet_table,
     years_of,
 )
-from hubplan.views.words import counted, gap_words, listed, money, percent, short_name
+from hubplan.views.words import STAGE_WORDS, counted, gap_words, listed, money, percent, short_name
 
 _FULL = 0.99  # share of usable capacity from which a stage counts as full
 _NEARLY_ALL = 0.95
@@ -48,6 +49,7 @@ def report_html(plan: Plan, tables: Tables) -> str:
         _map(plan, tables),
         *_hubs(plan, tables),
         *_unmet(plan, tables),
+        *_covered(plan),
         *_rests_on(plan, tables),
         *_closed(plan, tables),
         *_sources(plan, tables),
@@ -184,6 +186,34 @@ def _unmet(plan: Plan, tables: Tables) -> list[Markup]:
     )
     stages = _table(stage_table(plan), shares=frozenset({"Use"}), caption=f"Use of each stage, {last_period(plan)}")
     return [*parts, tag("p", why), stages]
+
+
+def _covered(plan: Plan) -> list[Markup]:
+    """Say when each element is covered without the excluded countries, and what was on its critical path."""
+    if plan.coverage.empty:
+        return []
+    ends = plan.coverage.sort_values("period").groupby("element")["covered_share"].last()
+    rows = [
+        {
+            "Element": element_word(row.element),
+            "Covered from": f"{row.period:.0f}" if row.period == row.period else "never",
+            f"Covered in {last_period(plan)}": float(ends[row.element]),
+            "Held back until then by": _path_words(row.binding),
+        }
+        for row in rows_of(first_covered(plan))
+    ]
+    words = (
+        f"The first period in which {percent(ENOUGH)} of what demand needs of an element is served, less what was bought in "
+        "excluded countries, and the stage whose capacity was worth most on its way in the period before."
+    )
+    table = _table(pd.DataFrame(rows), shares=frozenset({f"Covered in {last_period(plan)}"}))
+    return [tag("h2", "When each element is covered"), tag("p", words), table]
+
+
+def _path_words(binding: str) -> str:
+    """``growth of metal`` with the stage in words."""
+    kind, _, stage = binding.rpartition(" of ")
+    return f"{kind} of {STAGE_WORDS.get(stage, stage)}" if kind else ""
 
 
 def _held_back(plan: Plan, period: int) -> str:

@@ -38,8 +38,19 @@ def test_an_open_hub_at_its_largest_earns_what_a_tonne_saves():
     assert found["runner_up"] == ""
 
 
+def test_a_hub_that_grows_is_judged_by_all_its_sizes():
+    """20 t/yr stand for 2030 and 60 for 2031, at 1,000 USD a t: 20,000 + 60,000 over 80 t/yr-years. Costs: twice 200, 20 x 80:
+    2,000 / 80 = 25. A first t/yr alone would be told as 20 + 200 / 60 = 23.
+    """
+    world = hub(
+        shop(2030, 2031), "hub", (20.0, 90.0), sizes=(10, 60), fixed_usd=200, slope_usd_t_yr=20, unmet_usd_t=1000
+    )
+    found = reasons(world.note("growth", stage="separation_light", period=0, most_t_yr=20.0).build()).loc["hub"]
+    assert "costs 25;" in found["why"]
+
+
 def test_a_shut_hub_needs_cheaper_capital():
-    """An old plant makes oxide at 8 USD. A hub at 2 USD saves 6 a t, and costs 5 + 500 / 100 = 10 at its largest, 40 % less."""
+    """An old plant makes oxide at 8 USD. A hub at 2 USD saves 6 a t, and costs 5 + 500 / 100 = 10 at its largest: 40 % off."""
     world = hub(shop(), "old", existing=100, opex_usd_t=8)
     found = reasons(also(world, "new", opex_usd_t=2, sizes=(10, 100), fixed_usd=500, slope_usd_t_yr=5).build()).loc[
         "new"

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pandas as pd
+
 from hubplan.views.keyfigures import heavy_content, key_figures
 
 
@@ -21,6 +23,20 @@ def test_a_plan_that_moves_and_serves_nothing(plan, tables):
     idle = replace(plan, exposure=plan.exposure[:0], demand=plan.demand.assign(demand_t=0.0, served_t=0.0))
     values = [figure.value for figure in key_figures(idle, tables)]
     assert values == ["none asked", "nothing delivered", "none asked", "none"]
+
+
+def test_the_period_from_which_elements_are_covered(plan, tables):
+    """NdPr from 2030; of Dy and Tb the later counts, and one that never is counts as never."""
+    rows = [("ndpr", 2026, 0.5), ("ndpr", 2030, 0.9), ("dy", 2026, 1.0), ("tb", 2026, 0.1), ("tb", 2035, 0.95)]
+
+    def notes(rows):
+        table = pd.DataFrame(rows, columns=["element", "period", "covered_share"])
+        table = table.assign(need_t=1.0, served_t=1.0, independent_t=1.0, binding="growth of metal")
+        figures = key_figures(replace(plan, coverage=table), tables)
+        return [figures[n].note.rpartition("; ")[2] for n in (0, 2)]
+
+    assert notes(rows) == ["NdPr 90 % covered from 2030", "Dy and Tb 90 % covered from 2035"]
+    assert notes(rows[:-1]) == ["NdPr 90 % covered from 2030", "Dy and Tb never 90 % covered"]
 
 
 def test_heavy_content_counts_grades_and_oxides(tables):

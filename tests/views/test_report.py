@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from hubplan.views.charts import served_bars
@@ -68,3 +69,12 @@ def test_written_as_one_file(plan, tables, tmp_path):
 def test_bars_say_share_and_total():
     assert "25 % of 400" in served_bars(["2035"], [100.0], [300.0])
     assert "none asked of 0" in served_bars(["2035"], [0.0], [0.0])
+
+
+def test_the_page_says_when_each_element_is_covered_and_what_held_it_back(plan, tables):
+    rows = [("dy", 2026, 0.5, "growth of metal"), ("dy", 2035, 0.95, "none"), ("tb", 2035, 0.3, "capacity of mine")]
+    table = pd.DataFrame(rows, columns=["element", "period", "covered_share", "binding"])
+    page = report_html(replace(plan, coverage=table.assign(need_t=1.0, served_t=1.0, independent_t=1.0)), tables)
+    assert "Dy 2035 95 % growth of metal making" in words(page)
+    assert "Tb never 30 % capacity of mine" in words(page)
+    assert "When each element is covered" not in report_html(plan, tables)
