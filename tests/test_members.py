@@ -42,7 +42,7 @@ def test_sampled_orders_come_in_pairs_and_state_an_error():
     """Values of any sample add up to what all save together, 6."""
     orders, exact = orders_of(sorted(GLOVES), samples=4, seed=3)
     assert not exact
-    assert [order for order in orders[1::2]] == [tuple(reversed(order)) for order in orders[::2]]
+    assert orders[1::2] == [tuple(reversed(order)) for order in orders[::2]]
     costs = {coalition: glove_cost(coalition) for coalition in members._coalitions(sorted(GLOVES), orders)}
     worth = members._worth(GLOVES, costs, orders, exact)
     assert worth["shapley_usd"].sum() == pytest.approx(6)

@@ -15,6 +15,7 @@ from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault
 from hubplan.model.calendar import build_calendar, ramped
 from hubplan.model.draft import Draft
+from hubplan.model.emissions import with_co2
 from hubplan.model.facilities import STOCKPILE, add_collections, add_mines, add_plants, add_stockpiles
 from hubplan.model.instance import Instance
 from hubplan.model.lanes import LaneFinder
@@ -28,6 +29,7 @@ from hubplan.model.rules import (
     find_byproducts,
     find_demand,
     find_growth,
+    find_keeping,
     find_locks,
     find_must_open,
     find_open_lanes,
@@ -104,7 +106,7 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
     for row in rows_of(fixed):
         mine = str(draft.facilities[draft.processes[row.process]["facility"]]["facility"])
         held[(balances["place"] == mine).to_numpy(), row.period] = True
-    lanes = pd.DataFrame(draft.lanes)
+    lanes, processes = with_co2(draft, pd.DataFrame(draft.lanes), pd.DataFrame(draft.processes))
     loose = ("lace-oxide", "other-oxide", "sm-oxide", "gd-oxide", "y-oxide", "heavy-concentrate", "scrap")
     surplus = np.isin(commodity, loose) | np.char.startswith(commodity, "swarf-")
     market = balances["market"].to_numpy(dtype=bool)
@@ -128,7 +130,7 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
         ramp_share=ramp,
         available_share=find_available_share(draft),
         balances=balances,
-        processes=pd.DataFrame(draft.processes),
+        processes=processes,
         term_process=terms[:, 0].astype(int),
         term_balance=terms[:, 1].astype(int),
         term_t_t=terms[:, 2],
@@ -137,7 +139,7 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
         lane_whole=np.zeros(len(lanes), dtype=bool),
         demand=demand,
         byproducts=byproducts,
-        may_hold=surplus & works,
+        may_hold=surplus & works & _made_here(draft, balances),  # what nobody takes stays where it is made
         may_sell=np.isin(commodity, byproducts["commodity"].to_numpy(dtype=str)) & made,
         may_stock=np.isin(commodity, STOCKED) & kept,
         held_periods=held,
@@ -148,7 +150,8 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
         purchases=find_purchases(draft),
         yearly_needs=needs,
         growth=find_growth(draft),
-        keep_usd_yr=np.zeros(len(draft.facilities)),
+        keep_usd_yr=find_keeping(draft),
+        co2_usd_t=draft.scenario.policy.co2_usd_t,
         must_open=tuple(find_must_open(draft, row_of)),
         counts={
             "lanes": len(lanes),

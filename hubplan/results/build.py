@@ -21,10 +21,13 @@ from hubplan.model.rulebook import UNITS, WHOLE
 from hubplan.model.solution import Solution
 from hubplan.results.copies import build_copies, count_losses, routes_of, shortfall_rows, shortfall_usd
 from hubplan.results.coverage import build_coverage
+from hubplan.results.emissions import build_emissions
 from hubplan.results.exposure import build_exposure
 from hubplan.results.plan import Plan, as_table
 from hubplan.results.reasons import build_reasons
 from hubplan.results.shadow import build_shadow_prices
+from hubplan.results.shares import build_shares
+from hubplan.results.support import build_support
 from hubplan.routing.routes import Routes
 
 Floats = npt.NDArray[np.float64]
@@ -65,6 +68,10 @@ def build_plan(
     named = sorted({*hubs["site"], *flows["origin"], *flows["destination"], *inst.demand["market"]})
     sites = tables.sites.loc[tables.sites["site"].isin(named), ["site", "name", "kind", "country", "lon", "lat"]]
     periods = pd.DataFrame({"period": inst.periods, "years": inst.block_years.astype(int), "discount": inst.discount})
+    processes, surplus = _processes(inst, solution), _surplus(inst, solution)
+    earning = hubs[hubs["stage"] != "purchase"].reset_index(drop=True)
+    sold = {"hubs": earning, "processes": processes, "flows": flows, "surplus": surplus}
+    support, facts = build_support(sold, tables, scenario)
     return Plan(
         scenario=scenario,
         access=access,
@@ -79,9 +86,9 @@ def build_plan(
         periods=as_table("periods", periods),
         sites=as_table("sites", sites),
         hubs=hubs,
-        processes=_processes(inst, solution),
+        processes=processes,
         flows=flows,
-        surplus=_surplus(inst, solution),
+        surplus=surplus,
         stocks=_stocks(inst, solution),
         demand=_demand(inst, solution),
         costs=costs,
@@ -90,9 +97,15 @@ def build_plan(
         legs=legs,
         routes=routes.lines(used),
         exposure=build_exposure(flows, legs, value, tables=tables, bought=_bought(inst)),
+        shares=build_shares(hubs, tables),
+        emissions=build_emissions(flows, legs, hubs, processes, tables=tables),
         coverage=build_coverage(inst, solution, build_chain(tables), access=access, value_usd_t=value),
+        support=as_table("support", support),
+        support_facts=facts,
         shadow_prices=build_shadow_prices(inst, solution.prices),
-        reasons=build_reasons(inst, solution, flows, names=dict(zip(tables.sites["site"], tables.sites["name"], strict=True))),
+        reasons=build_reasons(
+            inst, solution, flows, names=dict(zip(tables.sites["site"], tables.sites["name"], strict=True))
+        ),
     )
 
 
@@ -134,7 +147,7 @@ def _installed(inst: Instance, solution: Solution) -> tuple[Floats, Floats, Floa
     usable = (
         inst.existing_t_yr * solution.kept_share + np.einsum("nq,nqt->nt", built, inst.ramp_share)
     ) * inst.available_share
-    return built, inst.installed_t_yr + solution.size_t_yr, usable
+    return built, inst.installed_t_yr * solution.kept_share + solution.size_t_yr, usable
 
 
 def _bought(inst: Instance) -> dict[str, str]:
@@ -171,10 +184,14 @@ def _purchases_usd(inst: Instance, solution: Solution) -> Floats:
     return total
 
 
+def _closable(inst: Instance) -> npt.NDArray[np.bool_]:
+    """What stands in a period and may be closed; shape (N, T)."""
+    return np.asarray((inst.installed_t_yr > 0) & (inst.keep_usd_yr > 0)[:, None])
+
+
 def _keeping(inst: Instance, solution: Solution) -> Floats:
     """What it costs to keep what stands and may be closed, USD in each period; shape (N, T)."""
-    closable = (inst.installed_t_yr > 0) & (inst.keep_usd_yr > 0)[:, None]
-    return np.where(closable, inst.keep_usd_yr[:, None] * solution.kept_share, 0.0) * inst.block_years
+    return np.where(_closable(inst), inst.keep_usd_yr[:, None] * solution.kept_share, 0.0) * inst.block_years
 
 
 def _capital(inst: Instance, solution: Solution) -> Floats:
@@ -194,7 +211,7 @@ def _hubs(inst: Instance, solution: Solution, tables: Tables) -> pd.DataFrame:
     opex = _variable_opex(inst, solution) + _purchases_usd(inst, solution) + fixed
     capex = np.diff(capital, axis=1, prepend=0.0)
     shown = (inst.facilities["stage"] != COLLECTION).to_numpy()[:, None] & (
-        (use > SMALLEST_T) | (solution.size_t_yr > SMALLEST_T)
+        (use > SMALLEST_T) | (solution.size_t_yr > SMALLEST_T) | (_closable(inst) & (standing > SMALLEST_T))
     )
     rows, at = np.nonzero(shown)
     fac = inst.facilities.iloc[rows].reset_index(drop=True)
@@ -338,6 +355,7 @@ def _costs(inst: Instance, solution: Solution, flows: pd.DataFrame) -> pd.DataFr
         "freight": lanes["freight_usd_t"],
         "transit_inventory": lanes["transit_usd_t"],
         "risk_surcharge": lanes["surcharge_usd_t"],
+        "carbon": _carbon_usd(inst, solution),
         "storage": (solution.stock_t * inst.storage_usd_t_yr[:, None]).sum(axis=0) * inst.block_years,
         "unmet": unmet,
         "byproduct_sales": -(solution.sold_t * price).sum(axis=0),
@@ -354,6 +372,15 @@ def _costs(inst: Instance, solution: Solution, flows: pd.DataFrame) -> pd.DataFr
         for t, period in enumerate(inst.periods)
     ]
     return as_table("costs", pd.DataFrame(rows))
+
+
+def _carbon_usd(inst: Instance, solution: Solution) -> Floats:
+    """Price of the CO2 of each period."""
+    if inst.co2_usd_t == 0:
+        return np.zeros(len(inst.periods))
+    moved = inst.lanes["co2_t_t"].to_numpy(float) @ solution.flow_t
+    made = inst.processes["co2_t_t"].to_numpy(float) @ solution.run_t
+    return np.asarray(inst.co2_usd_t * (moved + made))
 
 
 def _breaches_usd(inst: Instance, solution: Solution) -> Floats:

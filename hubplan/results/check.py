@@ -12,10 +12,12 @@ from hubplan.results.checking.access import find_access_faults
 from hubplan.results.checking.balance import find_balance_faults
 from hubplan.results.checking.capacity import find_capacity_faults
 from hubplan.results.checking.contingency import find_contingency_faults
+from hubplan.results.checking.coverage import find_coverage_faults
 from hubplan.results.checking.money import find_cost_faults
 from hubplan.results.checking.reading import Reading, rows
 from hubplan.results.checking.recipes import Recipes
 from hubplan.results.checking.rules import find_exposure_faults, find_rule_faults, find_site_faults
+from hubplan.results.checking.support import find_support_faults
 from hubplan.results.checking.ways import find_route_faults
 from hubplan.results.checking.works import read_works
 from hubplan.results.plan import Plan
@@ -73,7 +75,9 @@ def check_plan(plan: Plan, tables: Tables) -> list[Fault]:
         *find_cost_faults(reading, works, recipes),
         *find_rule_faults(reading, works, recipes),
         *find_exposure_faults(reading),
+        *find_coverage_faults(reading, works, recipes),
         *find_contingency_faults(reading, works, recipes),
+        *find_support_faults(reading, works, recipes, plan.support),
     ]
 
 

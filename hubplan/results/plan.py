@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -23,6 +24,7 @@ COST_LINES = (
     "freight",
     "transit_inventory",
     "risk_surcharge",
+    "carbon",
     "storage",
     "unmet",
     "byproduct_sales",
@@ -159,6 +161,12 @@ TABLES: Mapping[str, Mapping[str, type]] = {
         "npv_usd": float,
         "bankable": bool,
         "gap_usd": float,
+        "given_usd": float,
+        "gap_usd_kg": float,
+        "npv_before_usd": float,
+        "margin_usd": float,
+        "kept": bool,
+        "price_set": str,
     },
     "contingencies": {
         "loss": str,
@@ -228,8 +236,8 @@ class Plan:
     periods
         ``period`` (its first year), ``years`` (length), ``discount`` (mean factor of its years).
     hubs
-        Facilities in use or built, mines (stage ``mine``) included, by period. ``built_t_yr`` is new in this period,
-        ``capacity_t_yr`` all that stands by then before ramp, ``usable_t_yr`` after ramp and losses,
+        Facilities in use, built or kept, mines (stage ``mine``) included, by period. ``built_t_yr`` is new in this period,
+        ``capacity_t_yr`` all that stands by then and is kept, before ramp, ``usable_t_yr`` after ramp and losses,
         ``throughput_t`` in the capacity's own unit, ``capex_usd`` overnight cost of what is built in this period,
         ``opex_usd`` fixed and variable.
     processes
@@ -252,15 +260,19 @@ class Plan:
     coverage
         By element: what demand needs, what is served, what of that comes from no excluded country, and what binds.
     shares
-        Throughput of each stage by country, owner and site, with the Herfindahl-Hirschman index (0 to 10,000) of its kind.
+        Throughput of each stage by country, owner and site, with the Herfindahl-Hirschman index (0 to 10,000) of its kind;
+        a blank id is what has no known owner, and adds nothing to the index.
     emissions
-        CO2, solid residue and thorium (as ThO2) by ``kind`` mode or facility.
+        CO2, solid residue and thorium (as ThO2) by ``kind``: mode and facility make up the whole; stage and country share
+        out the facilities.
     shadow_prices
         What one more unit of a capacity, rule or demand would save, discounted USD (one-sided: prices at this plan).
     reasons
         For each facility that is or could be open: why, the runner-up, and the number that would flip the decision.
     support
         Cash flow at the price path, and the least support that keeps each hub open.
+    support_facts
+        The same in sums, as plain JSON values: see `hubplan.results.support.summarise`.
     contingencies
         N-1: with each ``loss``, a year of the scenario's N-1 period run from the plan's capacity. ``kind`` is ``run`` (``id`` is the
         process at ``origin_facility``), ``flow`` (``id`` is the commodity) or ``short`` (``id`` is the product).
@@ -297,6 +309,7 @@ class Plan:
     shadow_prices: pd.DataFrame = field(default_factory=lambda: empty_table("shadow_prices"))
     reasons: pd.DataFrame = field(default_factory=lambda: empty_table("reasons"))
     support: pd.DataFrame = field(default_factory=lambda: empty_table("support"))
+    support_facts: Mapping[str, Any] = field(default_factory=dict)
     contingencies: pd.DataFrame = field(default_factory=lambda: empty_table("contingencies"))
 
     def __post_init__(self) -> None:

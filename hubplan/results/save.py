@@ -44,6 +44,9 @@ def require_free(folder: Path | str, *, force: bool = False) -> Path:
         Something is there that may not be replaced.
     """
     target = Path(folder).expanduser().absolute()
+    blocking = next((parent for parent in target.parents if parent.exists()), target.parent)
+    if not blocking.is_dir():
+        raise DataError([Fault(str(folder), f"{blocking} is a file", "give a folder whose parents are folders")])
     if not target.exists() and not target.is_symlink():
         return target
     if not force:
@@ -180,7 +183,17 @@ def build_manifest(plan: Plan) -> dict[str, Any]:
         },
         "periods": as_table("periods", plan.periods)[list(TABLES["periods"])].to_dict(orient="records"),
         "inputs": dict(sorted(plan.inputs.items())),
+        "support": _plain(plan.support_facts),
     }
+
+
+def _plain(value: Any) -> Any:
+    """Values as JSON has them: text for keys, null for what is no number."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return _finite(value) if isinstance(value, float) else value
 
 
 def _finite(value: float) -> float | None:
@@ -306,6 +319,7 @@ def read_run(folder: Path | str, *, verify: bool = True) -> Plan:
         inputs=manifest["inputs"],
         solver=manifest["solver"],
         counts=manifest["counts"],
+        support_facts=manifest.get("support", {}),
         **frames,
     )
 

@@ -67,11 +67,14 @@ def test_a_mine_sells_by_what_is_in_its_ore(parts, priced, question):
 
 
 def test_a_buyer_pays_for_its_input_and_the_way_of_it(parts, plan, priced, question):
-    """Cracking: 2,700 t x 24,115 = 65.1105 M USD of carbonate; 41.34 for concentrate, 3,000 x 2,200 of acid, and the freight."""
+    """Cracking: 2,700 t x 24,115 = 65.1105 M USD of carbonate; 41.34 for concentrate, 3,000 x 2,200 of acid, and the freight.
+
+    Keeping the standing plant: 4 % a year of 1.2 x (60 M + 20,000 x 3,000) = 144 M USD, 11.52 M USD in two years.
+    """
     crack = row(build_cash_flows(parts, priced, question()), "bay-crack-leach", 2030)
     freight = plan.flows.query("commodity == 'concentrate' and period == 2030")["cost_usd"].sum()
     assert crack["freight_usd"] == pytest.approx(freight)
-    assert crack["margin_usd"] == pytest.approx(65.1105e6 - 41.34e6 - 6.6e6 - freight)
+    assert crack["margin_usd"] == pytest.approx(65.1105e6 - 41.34e6 - 6.6e6 - 11.52e6 - freight)
 
 
 def test_a_new_plant_carries_its_capital_and_a_standing_one_none(parts, priced, question):

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from hubplan.errors import Fault
-from hubplan.results.checking.capacity import built_by, stands_t_yr, throughput
+from hubplan.results.checking.capacity import built_by, kept_share, nominal_t_yr, stands_t_yr, throughput
 from hubplan.results.checking.money import STORAGE_SHARE_YR
 from hubplan.results.checking.reading import Reading, breaks, differs, mean, near, rows
 from hubplan.results.checking.recipes import HEAVY, Recipes
@@ -130,6 +130,11 @@ class Money:
             found[work.facility, int(row.period)] -= float(row.input_t) * use * work.opex_usd_t
         for (facility, period), capital in self.capital.items():
             found[facility, period] -= capital * self.works[facility].fixed_opex_share * self.reading.years(period)
+        for hub in rows(self.reading.plan.hubs):
+            work, period = self.works[str(hub.facility)], int(hub.period)
+            if nominal_t_yr(self.reading, work, period) > 0:
+                kept = kept_share(self.reading, work, built_by(self.reading).get(work.facility, {}), period)
+                found[work.facility, period] -= work.keep_usd_yr * kept * self.reading.years(period)
         for part in (self._storage, self._floors):
             for key, amount in part.items():
                 found[key] += amount
@@ -219,7 +224,8 @@ def find_support_faults(
     if support.empty:
         return []
     money = Money(reading, works, recipes)
-    listed = set(zip(reading.plan.hubs["facility"], reading.plan.hubs["period"], strict=True))
+    hubs = reading.plan.hubs[reading.plan.hubs["stage"] != "purchase"]
+    listed = set(zip(hubs["facility"], hubs["period"], strict=True))
     told = set(zip(support["facility"], support["period"], strict=True))
     faults = [breaks(f"support.csv, {f}, {p}", "has no row") for f, p in sorted(listed - told)]
     faults += [breaks(f"support.csv, {f}, {p}", "is no hub of that period") for f, p in sorted(told - listed)]
