@@ -67,7 +67,9 @@ def find_alternatives(
         ``within_share`` is not above nought, or the best plan costs nothing.
     """
     if within_share <= 0 or best.cost_usd <= 0:
-        fault = Fault("within_share", f"{within_share:g} of {best.cost_usd:,.0f} USD", "allow a cost above the best plan's")
+        fault = Fault(
+            "within_share", f"{within_share:g} of {best.cost_usd:,.0f} USD", "allow a cost above the best plan's"
+        )
         raise DataError([fault])
     start = time.monotonic()
     until = start + time_limit_s
@@ -90,9 +92,7 @@ def find_alternatives(
     return found
 
 
-def _away_from(
-    arrays: Arrays, var: Variables, known: Sequence[frozenset[int]], *, best: float, most: float
-) -> Arrays:
+def _away_from(arrays: Arrays, var: Variables, known: Sequence[frozenset[int]], *, best: float, most: float) -> Arrays:
     """The program that avoids what earlier plans built, at a cost of at most `most` M USD."""
     cost = arrays.cost.copy()
     for plan in known:
@@ -135,7 +135,9 @@ def _farthest(
     for _, _, answer in sorted(pricing.answers(until=until), key=lambda item: item[0]):
         if answer.values is None or answer.cost > most:
             continue
-        opened = frozenset(np.flatnonzero(np.where(var.opened >= 0, answer.values[var.opened], 0.0)[:, -1] > 0.5).tolist())
+        opened = frozenset(
+            np.flatnonzero(np.where(var.opened >= 0, answer.values[var.opened], 0.0)[:, -1] > 0.5).tolist()
+        )
         distance = min(len(opened ^ plan) for plan in known)
         if distance and (farthest is None or (distance, -answer.cost) > farthest[:2]):
             farthest = (distance, -answer.cost, answer)

@@ -67,9 +67,7 @@ def _least_breach(inst: Instance, hard: Collection[int], *, until: float, seed: 
     dropped = was_hard & ~np.isin(np.arange(len(table)), list(hard))
     table.loc[dropped, "penalty_usd"] = 0.0
     rules = inst.rules
-    soft = Rules(
-        table=table, rule=rules.rule, kind=rules.kind, row=rules.row, period=rules.period, weight=rules.weight
-    )
+    soft = Rules(table=table, rule=rules.rule, kind=rules.kind, row=rules.row, period=rules.period, weight=rules.weight)
     arrays, var = build_model(replace(inst, rules=soft))
     scale = table["unit"].map(dict(UNITS)).to_numpy(dtype=float)
     cost = np.zeros(len(arrays.cost))

@@ -257,9 +257,7 @@ def find_roundings(inst: Instance, var: Variables, arrays: Arrays, relaxed: Floa
     return patterns
 
 
-def _solve_patterns(
-    engine: Engine, search: Search, patterns: Mapping[str, Floats], *, until: float, seed: int
-) -> None:
+def _solve_patterns(engine: Engine, search: Search, patterns: Mapping[str, Floats], *, until: float, seed: int) -> None:
     """Solve the linear program of each pattern until one is good enough.
 
     Answers count in the patterns' order, whichever process is first, so that the same instance gives the same plan.
@@ -338,7 +336,9 @@ def _search_neighbourhoods(
             search.offer(job.label, answer)
 
 
-def read_solution(inst: Instance, var: Variables, search: Search, status: str, seconds: Mapping[str, float]) -> Solution:
+def read_solution(
+    inst: Instance, var: Variables, search: Search, status: str, seconds: Mapping[str, float]
+) -> Solution:
     """Turn columns into a `Solution` in t and USD."""
     values = search.values
     assert values is not None
