@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hubplan.data.scenario import Purchase, scenario_from_dict
+from hubplan.data.scenario import Purchase, Shock, read_scenario, scenario_from_dict
 from hubplan.errors import DataError
 from hubplan.model.build import build_instance
 from hubplan.model.calendar import build_calendar
@@ -252,3 +252,16 @@ def test_a_ban_of_part_of_a_year_leaves_the_lanes_of_plants_open(tables, routes)
 def test_a_ban_that_ends_nothing_is_refused(tables, routes):
     with pytest.raises(DataError, match="a ban of 6 months a year by CHN ends nothing"):
         build(tables, routes, offers=OFFERS[2:], bans=[CHINA_SHUT])
+
+
+# The studies -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_studies_of_a_ban_differ_in_the_ban_alone(root):
+    """6 months of 2028, 12, and 24 in 2028 and 2029."""
+    asked = {months: read_scenario(root / "examples" / "studies" / f"ban-{months}.toml") for months in (6, 12, 24)}
+    bans = {months: scenario.shock.export_ban[0] for months, scenario in asked.items()}
+    years = {months: (ban.to_year or 0) - ban.from_year + 1 for months, ban in bans.items()}
+    assert {months: bans[months].months * years[months] for months in bans} == {6: 6, 12: 12, 24: 24}
+    rest = [scenario.model_copy(update={"name": "", "shock": Shock()}) for scenario in asked.values()]
+    assert rest[0] == rest[1] == rest[2]
