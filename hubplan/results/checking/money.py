@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubplan.errors import Fault
-from hubplan.results.checking.capacity import built_by, stands_t_yr
-from hubplan.results.checking.contingency import RULE
+from hubplan.results.checking.capacity import built_by, keeping_usd, stands_t_yr
+from hubplan.results.checking.carbon import carbon_usd
+from hubplan.results.checking.penalties import price_usd
 from hubplan.results.checking.purchases import paid_usd
-from hubplan.results.checking.reading import ABSOLUTE_USD, ON_SITE, Reading, as_float, breaks, differs, near, rows
+from hubplan.results.checking.reading import ABSOLUTE_USD, ON_SITE, Reading, breaks, differs, near, rows
 from hubplan.results.checking.recipes import Recipes
-from hubplan.results.checking.ways import route_sums
+from hubplan.results.checking.ways import gross_t_t, route_sums
 from hubplan.results.checking.works import Works
 from hubplan.results.plan import COST_LINES
 
@@ -47,18 +48,6 @@ def _periods(reading: Reading) -> list[Fault]:
                 where = reading.where("periods", row.Index, column)
                 faults.append(differs(where, getattr(row, column), value, "from horizon.years and discount_share"))
     return faults
-
-
-def gross_t_t(reading: Reading, commodity: str, mine: str) -> float:
-    """Gross shipped t per contained t: by the mine's own grade for what it ships, else as commodities.csv has it."""
-    mines = reading.tables.mines
-    own = mines[(mines["mine"] == mine) & (mines["product"] == commodity)]
-    if commodity in ("concentrate", "carbonate") and len(own):
-        grade = as_float(own["product_grade_share"].iloc[0])
-        if not math.isnan(grade):
-            return 1.0 / grade
-    table = reading.tables.commodities
-    return float(table.loc[table["commodity"] == commodity, "gross_t_t"].iloc[0])
 
 
 def _class7_usd_t(reading: Reading, commodity: str, mine: str) -> float:
@@ -119,8 +108,7 @@ def _penalties(reading: Reading) -> list[Fault]:
             where = reading.where("demand", row.Index, "penalty_usd")
             faults.append(differs(where, float(row.penalty_usd), value, "unmet x demand.unmet_usd_t of the sector"))
     for row in rows(reading.plan.violations):
-        n_1 = reading.plan.scenario.policy.n_1
-        value = float(row.amount) * (n_1.shortfall_usd_t if n_1 and row.rule == RULE else rates["default"])
+        value = float(row.amount) * price_usd(reading, str(row.rule), str(row.id))
         if not near(float(row.penalty_usd), value, absolute=1.0):
             where = reading.where("violations", row.Index, "penalty_usd")
             faults.append(differs(where, float(row.penalty_usd), value, "amount x the price of its rule"))
@@ -137,6 +125,8 @@ def expected_lines(reading: Reading, works: Mapping[str, Works], recipes: Recipe
             capital = (work.fixed_usd if size > 0 else 0.0) + work.slope_usd_t_yr * size
             lines["capital", period] += capital * work.annuity_share * reading.years(period)
             lines["fixed_operating", period] += capital * work.fixed_opex_share * reading.years(period)
+    for _, period, amount in keeping_usd(reading, works):
+        lines["fixed_operating", period] += amount
     for row in rows(reading.plan.processes):
         work = works[str(row.facility)]
         cost = float(row.input_t) * recipes.run(work, str(row.process)).use * work.opex_usd_t
@@ -147,6 +137,8 @@ def expected_lines(reading: Reading, works: Mapping[str, Works], recipes: Recipe
         lines["freight", int(flow.period)] += float(flow.freight_usd)
         lines["transit_inventory", int(flow.period)] += float(flow.transit_usd)
         lines["risk_surcharge", int(flow.period)] += float(flow.surcharge_usd)
+    for period, paid in carbon_usd(reading, works, recipes).items():
+        lines["carbon", period] += paid
     for stock in rows(reading.plan.stocks):
         value = reading.value_usd_t[str(stock.commodity)] * STORAGE_SHARE_YR * reading.years(int(stock.period))
         lines["storage", int(stock.period)] += float(stock.closing_t) * value

@@ -8,10 +8,15 @@ from collections.abc import Mapping
 
 from hubplan.data.access import countries_of
 from hubplan.errors import Fault
-from hubplan.results.checking.capacity import built_by, stands_t_yr, throughput, usable_t_yr
+from hubplan.results.checking.capacity import built_by, stands_t_yr, usable_t_yr
+from hubplan.results.checking.carbon import emissions_over, find_emission_faults
 from hubplan.results.checking.contingency import n_1_short
+from hubplan.results.checking.contracts import contracts_short
+from hubplan.results.checking.exposure_rules import REFERENCE_USD_T, exposure_over
+from hubplan.results.checking.exposure_rules import RULE as EXPOSURE
 from hubplan.results.checking.reading import Reading, at_most, breaks, differs, near, rows
 from hubplan.results.checking.recipes import Recipes
+from hubplan.results.checking.shares import find_share_faults, shares_over
 from hubplan.results.checking.stockpiles import find_stock_faults, stockpiles_short
 from hubplan.results.checking.works import Works
 
@@ -30,6 +35,8 @@ def find_rule_faults(reading: Reading, works: Mapping[str, Works], recipes: Reci
         *_feeds(reading, works),
         *_collections(reading, works),
         *find_stock_faults(reading, recipes),
+        *find_share_faults(reading, works, recipes),
+        *find_emission_faults(reading, works, recipes),
     ]
 
 
@@ -99,10 +106,21 @@ def _locks(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
     return faults
 
 
+def _slack(rule: tuple[str, str, int]) -> float:
+    """By how much the amount of a breach may differ: 0.01 t, and of a sum in USD or over the whole chain as much more."""
+    return {EXPOSURE: 0.01 * REFERENCE_USD_T, "max_co2_t_yr": 1.0, "max_residue_t_yr": 0.1}.get(rule[0], 0.01)
+
+
 def _soft(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> list[Fault]:
-    """Offtake, country shares and stockpiles: what is missing or too much stands in violations.csv."""
-    needed = {**_offtakes(reading), **_country_shares(reading, works, recipes), **stockpiles_short(reading, recipes)}
-    needed |= n_1_short(reading)
+    """What is missing or too much stands in violations.csv, rule by rule."""
+    needed = {
+        **contracts_short(reading),
+        **shares_over(reading, works, recipes),
+        **stockpiles_short(reading, recipes),
+        **n_1_short(reading),
+        **exposure_over(reading),
+        **emissions_over(reading, works, recipes),
+    }
     faults = []
     said: dict[tuple[str, str, int], float] = {}
     for row in rows(reading.plan.violations):
@@ -110,43 +128,14 @@ def _soft(reading: Reading, works: Mapping[str, Works], recipes: Recipes) -> lis
         said[key] = float(row.amount)
         if key not in needed:
             faults.append(breaks(reading.where("violations", row.Index), "is no rule of the scenario"))
-        elif not near(float(row.amount), max(0.0, needed[key]), absolute=0.01):
+        elif not near(float(row.amount), max(0.0, needed[key]), absolute=_slack(key)):
             where = reading.where("violations", row.Index, "amount")
             faults.append(differs(where, float(row.amount), max(0.0, needed[key]), "by how much the rule is broken"))
     for key, short in sorted(needed.items()):
-        if key not in said and not at_most(short, 0.0, absolute=0.01):
-            found = f"{' '.join(map(str, key))} is broken by {short:,.9g} t, and not listed"
+        if key not in said and not at_most(short, 0.0, absolute=_slack(key)):
+            found = f"{' '.join(map(str, key))} is broken by {short:,.9g}, and not listed"
             faults.append(breaks("violations.csv", found))
     return faults
-
-
-def _offtakes(reading: Reading) -> dict[tuple[str, str, int], float]:
-    flows = reading.plan.flows.groupby(["origin", "commodity", "period"])["flow_t"].sum().to_dict()
-    short: dict[tuple[str, str, int], float] = {}
-    for deal in reading.plan.scenario.policy.offtake:
-        for period in reading.blocks:
-            years = reading.share_of_block(period, deal.from_year, deal.to_year) * reading.years(period)
-            missing = deal.t_yr * years - float(flows.get((deal.site, deal.commodity, period), 0.0))
-            key = "offtake", f"{deal.site}/{deal.commodity}", period
-            short[key] = max(missing, short.get(key, -math.inf))
-    return short
-
-
-def _country_shares(
-    reading: Reading, works: Mapping[str, Works], recipes: Recipes
-) -> dict[tuple[str, str, int], float]:
-    used = throughput(reading, works, recipes)
-    over: dict[tuple[str, str, int], float] = {}
-    for stage, share in reading.plan.scenario.policy.max_country_share.items():
-        for period in reading.blocks:
-            by_country: defaultdict[str, float] = defaultdict(float)
-            for (facility, at), amount in used.items():
-                if at == period and works[facility].stage == stage:
-                    by_country[works[facility].country] += amount
-            total = math.fsum(by_country.values())
-            for country, amount in by_country.items():
-                over["max_country_share", f"{stage}/{country}", period] = amount - share * total
-    return over
 
 
 def _budget(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from shapely import LineString
 
 from hubplan.errors import Fault
 from hubplan.network.chokepoints import read_zones, touches
-from hubplan.results.checking.reading import ON_SITE, Reading, breaks, differs, rows
+from hubplan.results.checking.reading import ON_SITE, Reading, as_float, breaks, differs, rows
 
 _EARTH_KM = 6371.0088
 _JOIN_KM = 0.5
@@ -161,6 +162,18 @@ def _zones(reading: Reading, lines: Mapping[tuple[str, int], Any]) -> list[Fault
                 found = f"lacks {zone.zone}, which its line meets"
                 faults.append(breaks(f"legs.csv, route {route}, leg {leg}, column chokepoints", found))
     return faults
+
+
+def gross_t_t(reading: Reading, commodity: str, mine: str) -> float:
+    """Gross shipped t per contained t: by the mine's own grade for what it ships, else as commodities.csv has it."""
+    mines = reading.tables.mines
+    own = mines[(mines["mine"] == mine) & (mines["product"] == commodity)]
+    if commodity in ("concentrate", "carbonate") and len(own):
+        grade = as_float(own["product_grade_share"].iloc[0])
+        if not math.isnan(grade):
+            return 1.0 / grade
+    table = reading.tables.commodities
+    return float(table.loc[table["commodity"] == commodity, "gross_t_t"].iloc[0])
 
 
 def route_sums(legs: pd.DataFrame) -> pd.DataFrame:
