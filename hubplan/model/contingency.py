@@ -97,6 +97,7 @@ def add_copy(model: Assembly, inst: Instance, var: Variables, contingencies: Con
     usable = loss.lane_open & (var.flow[:, t] >= 0) & here[tail] & here[head]
     flow, run = _ids(model, _nearest(inst, usable, facility, t)), _ids(model, (var.run[:, t] >= 0) & loss.stands[owner])
     _add_capacity(model, inst, var, run, t)
+    _add_offers(model, inst, run, t)
     _add_balance(model, inst, run, flow, carried=np.where(here, var.stock[:, t - 1], -1) if t else None)
     return Recourse(run=run, flow=flow, short=_add_served(model, inst, flow, contingencies, loss))
 
@@ -144,6 +145,16 @@ def _add_capacity(model: Assembly, inst: Instance, var: Variables, run: Ints, t:
         model.add_terms(rows[live], var.size[live, opened], -usable)
         if opened:
             model.add_terms(rows[live], var.size[live, opened - 1], usable)
+
+
+def _add_offers(model: Assembly, inst: Instance, run: Ints, t: int) -> None:
+    """All doors together buy at most what an offer has in a year of the period."""
+    rules = inst.rules
+    for row, offer in rules.of("purchase").iterrows():
+        terms = rules.rule == row
+        if offer["period"] == t and terms.any():
+            limit = model.add_rows("N-1 offer", 1, upper=offer["limit"] / inst.block_years[t] / KT)
+            model.add_terms(limit, run[rules.row[terms]], rules.weight[terms])
 
 
 def _add_balance(model: Assembly, inst: Instance, run: Ints, flow: Ints, *, carried: Ints | None) -> None:

@@ -18,6 +18,7 @@ from hubplan.model.policy.purchases import add_purchase_caps
 from hubplan.model.purchases import offered_t_yr
 from model.policy.books import with_rules
 from model.test_build import ALLIED, straight_routes
+from model.test_contingency import losing
 from model.worlds import World, solve
 
 OFFER = {"country": "CHN", "commodity": "dy-oxide", "most_t_yr": 100, "from": 2030}
@@ -75,6 +76,17 @@ def test_all_doors_together_buy_no_more_than_there_is():
     assert np.isinf(inst.rules.table["penalty_usd"].astype(float)).all()
     assert solve(inst).cost_usd == pytest.approx(122_000.0)
     assert solve(world.build()).cost_usd == pytest.approx(2 * 160 * 10)
+
+
+def test_without_a_mine_the_offer_is_still_one_for_all_doors():
+    """A pit serves both markets for nothing. With it lost, 100 of 160 t can be bought: 60 short at 5 USD, at whichever door."""
+    world = doors(100.0, 10.0, 10.0).mine("pit", "oxide", 1000)
+    for place in ("japan", "korea"):
+        world.lane("oxide", "pit", place)
+    inst = losing(with_rules(world, add_purchase_caps, policy={"purchase": [OFFER]}), "pit", share=1.0, usd_t=5.0)
+    found = solve(inst)
+    assert found.copies[0].short.tolist() == pytest.approx([60.0])
+    assert found.cost_usd == pytest.approx(300.0)
 
 
 def test_what_is_bought_costs_the_price_of_its_year():
