@@ -73,6 +73,19 @@ def find_growth(draft: Draft) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["stage", "period", "most_t_yr"])
 
 
+def find_keeping(draft: Draft) -> Floats:
+    """What it costs a year to keep each facility that stands: the fixed operating share of what it would cost to build it."""
+    return np.array(
+        [
+            row["fixed_opex_share"] * (row["capital_fixed_usd"] + row["capital_slope_usd_t_yr"] * stands.max())
+            if stands.any()
+            else 0.0
+            for row, stands in zip(draft.facilities, draft.installed, strict=True)
+        ],
+        dtype=float,
+    )
+
+
 def find_available_share(draft: Draft) -> Floats:
     """Share of each period in which a facility is not lost, less what a mine has sold ahead to excluded countries."""
     available = np.ones((len(draft.facilities), len(draft.calendar.first)))

@@ -28,6 +28,7 @@ def find_capacity_faults(reading: Reading, works: Mapping[str, Works], recipes: 
         faults += _amounts(
             reading, hub, work, built.get(work.facility, {}), used, paid.get((work.facility, period), 0.0)
         )
+    faults += _closures(reading, works)
     listed = set(zip(reading.plan.hubs["facility"], reading.plan.hubs["period"], strict=True))
     for process in rows(reading.plan.processes):
         collects = works[process.facility].stage == "collection"  # not a hub: no row in hubs.csv
@@ -104,12 +105,56 @@ def locked_share(reading: Reading, work: Works, period: int) -> float:
     )
 
 
+def nominal_t_yr(reading: Reading, work: Works, period: int) -> float:
+    """Capacity that exists or is committed in a period, before ramp, t/yr."""
+    return max((work.standing_t_yr((year,)) > 0) * work.stands_t_yr for year in reading.blocks[period])
+
+
+def kept_share(reading: Reading, work: Works, built: Mapping[int, float], period: int) -> float:
+    """Share of what stands that is kept: what hubs.csv has beside what was built; closed where it has no row."""
+    nominal = nominal_t_yr(reading, work, period)
+    if work.keep_usd_yr <= 0 or nominal <= 0:
+        return 1.0
+    new = stands_t_yr(built, period)
+    return min(1.0, max(0.0, (reading.capacity_t_yr.get((work.facility, period), new) - new) / nominal))
+
+
+def keeping_usd(reading: Reading, works: Mapping[str, Works]) -> list[tuple[str, int, float]]:
+    """Facility, period and what it costs to keep what stands there and may be closed, USD in the period."""
+    built, found = built_by(reading), []
+    for hub in rows(reading.plan.hubs):
+        work, period = works[str(hub.facility)], int(hub.period)
+        if work.keep_usd_yr > 0 and nominal_t_yr(reading, work, period) > 0:
+            kept = kept_share(reading, work, built.get(work.facility, {}), period)
+            found.append((work.facility, period, work.keep_usd_yr * kept * reading.years(period)))
+    return found
+
+
+def _closures(reading: Reading, works: Mapping[str, Works]) -> list[Fault]:
+    """What is closed stays closed."""
+    built, order = built_by(reading), list(reading.blocks)
+    faults = []
+    for hub in rows(reading.plan.hubs):
+        work, period = works[str(hub.facility)], int(hub.period)
+        own, nominal = built.get(work.facility, {}), nominal_t_yr(reading, work, period)
+        if work.keep_usd_yr <= 0 or nominal <= 0:
+            continue
+        kept = kept_share(reading, work, own, period) * nominal
+        before = order[order.index(period) - 1] if period != order[0] else period
+        stood = nominal_t_yr(reading, work, before)
+        most = kept_share(reading, work, own, before) * nominal if stood > 0 and before != period else nominal
+        if not at_most(kept, most):
+            where = reading.where("hubs", hub.Index, "capacity_t_yr")
+            faults.append(breaks(where, f"{kept:,.9g} t/yr are kept of {most:,.9g}: what is closed stays closed"))
+    return faults
+
+
 def usable_t_yr(reading: Reading, work: Works, built: Mapping[int, float], period: int) -> float:
     """Capacity after ramp, locks and losses, t/yr, mean over the period."""
     block = reading.blocks[period]
     new = math.fsum(size * work.ramped(block, opened) for opened, size in built.items() if opened <= period)
     free = available_share(reading, work, period) * (1.0 - locked_share(reading, work, period))
-    return (work.standing_t_yr(block) + new) * free
+    return (work.standing_t_yr(block) * kept_share(reading, work, built, period) + new) * free
 
 
 def _identity(reading: Reading, hub: Any, work: Works) -> list[Fault]:
@@ -151,15 +196,17 @@ def _amounts(
 ) -> list[Fault]:
     period, block = int(hub.period), reading.blocks[int(hub.period)]
     total, first = stands_t_yr(built, period), min(built, default=None)
-    standing = max((work.standing_t_yr((year,)) > 0) * work.stands_t_yr for year in block)
+    kept = kept_share(reading, work, built, period)
+    standing = nominal_t_yr(reading, work, period) * kept
     if work.yearly_t is not None:
         standing = work.standing_t_yr(block)
     usable = usable_t_yr(reading, work, built, period)
     capital_now = built.get(period, 0.0) * work.slope_usd_t_yr + (work.fixed_usd if period == first else 0.0)
     capital = total * work.slope_usd_t_yr + (work.fixed_usd if total > 0 else 0.0)
-    opex = paid_usd + used_t * work.opex_usd_t + capital * work.fixed_opex_share * len(block)
+    keeping = work.keep_usd_yr * kept if standing > 0 else 0.0
+    opex = paid_usd + used_t * work.opex_usd_t + (capital * work.fixed_opex_share + keeping) * len(block)
     expected = {
-        "capacity_t_yr": (standing + total, "what exists by then and what is built"),
+        "capacity_t_yr": (standing + total, "what exists by then and is kept, and what is built"),
         "usable_t_yr": (usable, "capacity after ramp, locks and losses"),
         "throughput_t": (used_t, "the inputs of its processes"),
         "capex_usd": (capital_now, "fixed part when it opens, and slope x size"),

@@ -90,6 +90,12 @@ class Reading:
         return mean([1.0 if first <= year <= last else 0.0 for year in self.blocks[period]])
 
     @cached_property
+    def capacity_t_yr(self) -> Mapping[tuple[str, int], float]:
+        """Facility and period to what hubs.csv says stands there."""
+        hubs = self.plan.hubs
+        return dict(zip(zip(hubs["facility"], hubs["period"], strict=True), hubs["capacity_t_yr"], strict=True))
+
+    @cached_property
     def _parameters(self) -> Mapping[str, float]:
         return {row.parameter: float(row.value) for row in rows(self.tables.transport)}
 

@@ -70,6 +70,13 @@ class Works:
 
         return mean([share(year) for year in block])
 
+    @property
+    def keep_usd_yr(self) -> float:
+        """What it costs a year to keep what stands: the fixed operating share of its capital. Above 0 it may be closed."""
+        if self.stands_t_yr <= 0:
+            return 0.0
+        return self.fixed_opex_share * (self.fixed_usd + self.slope_usd_t_yr * self.stands_t_yr)
+
     def standing_t_yr(self, block: tuple[int, ...]) -> float:
         """Capacity that exists or is committed, after ramp, mean over the years of a block."""
         if self.yearly_t is not None:
