@@ -36,10 +36,10 @@ def build_shares(hubs: pd.DataFrame, tables: Tables) -> pd.DataFrame:
         sums = labelled.groupby(["stage", kind, "period"])["throughput_t"].sum().reset_index()
         parts.append(sums.rename(columns={kind: "id"}).assign(kind=kind))
     table = pd.concat(parts, ignore_index=True)
-    group = table.groupby(["stage", "kind", "period"])
-    table["share"] = table["throughput_t"] / group["throughput_t"].transform("sum")
+    keys = [table[name] for name in ("stage", "kind", "period")]
+    table["share"] = table["throughput_t"] / table.groupby(keys)["throughput_t"].transform("sum")
     known = table["share"].where(table["id"] != "", 0.0)
-    table["hhi"] = (1e4 * known**2).groupby([table["stage"], table["kind"], table["period"]]).transform("sum")
+    table["hhi"] = known.groupby(keys).transform(find_hhi)
     return as_table("shares", table)
 
 
