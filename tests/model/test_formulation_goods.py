@@ -162,6 +162,18 @@ def test_by_products_are_sold_up_to_what_their_market_takes():
     assert solution.cost_usd == pytest.approx(100 - 25 * 4)
 
 
+def test_each_period_has_its_own_market_for_a_by_product():
+    """60 t of lanthanum a year, of which 10 are taken in 2030 and 40 in 2031, at 4: 200."""
+    world = World((2030, 2031), hold=["la"], sell=["la"]).mine("mine", "ore", 1000)
+    world.facility("hub", existing=1000, takes={"ore": 1}, makes={"ndpr": 0.4, "la": 0.6}).lane("ore", "mine", "hub")
+    world.lane("ndpr", "hub", "user").demand("user", "ndpr", 40)
+    for t, limit_t in enumerate((10.0, 40.0)):
+        world.note("byproducts", commodity="la", period=t, limit_t=limit_t, price_usd_t=4.0)
+    solution = solve(world.build())
+    assert solution.sold_t.sum(axis=0) == pytest.approx([10, 40])
+    assert solution.cost_usd == pytest.approx(-200)
+
+
 def test_two_plants_share_one_by_product_market():
     """Two plants of 50 t of lanthanum each, market of 30: one half of it is not sold twice."""
     world = World(hold=["la"], sell=["la"])
@@ -261,5 +273,7 @@ def test_a_customer_with_one_supplier_is_not_split():
             world.mine(name, "good", 100)
             for user in ("first", "second"):
                 world.lane("good", name, user, usd_t, whole=whole)
-        world.demand("first", "good", 60).demand("second", "good", 60)
-        assert cost(world.build()) == pytest.approx(wanted)
+        solution = solve(world.demand("first", "good", 60).demand("second", "good", 60).build())
+        assert solution.cost_usd == pytest.approx(wanted)
+        assert solution.flow_t.max() == pytest.approx(60)
+        assert (solution.flow_t > 1e-6).sum() == (2 if whole else 3)

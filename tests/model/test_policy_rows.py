@@ -9,6 +9,7 @@ import pytest
 
 from hubplan.errors import DataError, NoPlanError
 from hubplan.model.policy.contracts import add_offtakes
+from hubplan.model.policy.purchases import add_purchase_caps
 from hubplan.model.policy.shares import add_shares
 from hubplan.model.policy.stockpile import add_stockpile
 from model.conftest import tiny_world
@@ -136,7 +137,7 @@ def test_what_is_not_stocked_is_named():
         stock_world().policy(add_stockpile, stockpile_days={"dy": 30, "dy-oxide": 30}).build()
 
 
-# Budget and number -----------------------------------------------------------------------------------------------------
+# Budget, number, purchases -----------------------------------------------------------------------------------------------------
 
 
 def test_capital_stays_within_the_budget():
@@ -188,6 +189,18 @@ def test_rules_that_cannot_all_hold_are_no_plan():
     with pytest.raises(NoPlanError) as caught:
         solve(world.budget(max_hubs=1).build())
     assert not caught.value.timed_out
+
+
+def test_an_offer_is_bought_up_to_what_it_has_in_each_year():
+    """10 t/yr on offer from 2031: 10 in the block 2030-2031, 20 in 2032-2033, 10 in 2034, at two doors together. 15 t wanted at
+    each of two markets in each period."""
+    world = World((2030, 2032, 2034))
+    offer = {"country": "CHN", "commodity": "oxide", "most_t_yr": 10, "from": 2031}
+    for name in ("east", "west"):
+        world.facility(f"{name}-door", "purchase", existing=1000, makes={"oxide": 1}, process="offer-1")
+        world.lane("oxide", f"{name}-door", name).demand(name, "oxide", 15)
+    solution = solve(world.policy(add_purchase_caps, purchase=[offer]).build())
+    assert solution.run_t.sum(axis=0) == pytest.approx([10, 20, 10])
 
 
 def test_without_keys_nothing_is_ruled():
