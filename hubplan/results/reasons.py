@@ -23,6 +23,7 @@ NAMED = 3
 OF_CAPITAL = "share of capital"
 OF_RIVAL = "share of capital, against the runner-up"
 OF_WORTH = "USD per t/yr and year"
+OF_KEEPING = "share of what keeping it costs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ class Verdict:
 
 
 def build_reasons(inst: Instance, solution: Solution, flows: pd.DataFrame, *, names: Mapping[str, str]) -> pd.DataFrame:
-    """Give reasons for every facility that is or could have been built.
+    """Give reasons for every facility that is or could have been built, and for what stands and is closed.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def build_reasons(inst: Instance, solution: Solution, flows: pd.DataFrame, *, na
     cases = [
         _open_case(inst, solution, prices, n) if solution.opened[n].any() else _shut_case(inst, prices, n) for n in rows
     ]
-    table = []
+    table = [_closed_row(inst, solution, prices, n) for n in _closed(inst, solution)]
     for case in cases:
         verdict = _judge(inst, prices, case, cases)
         tell = (
@@ -161,6 +162,35 @@ def _shut_case(inst: Instance, prices: Prices, n: int) -> Case:
     periods = range(int(plant["first_period"]), len(inst.periods))
     cases = [_case(inst, prices, n, first=t, size_t_yr=largest, opened=False) for t in periods]
     return max(cases, key=lambda case: (case.margin, -case.first))
+
+
+def _closed(inst: Instance, solution: Solution) -> list[int]:
+    """What stands, may not be built anew, and is closed whole in some period."""
+    stands = (inst.installed_t_yr > 0) & (inst.facilities["largest_t_yr"] <= 0).to_numpy()[:, None]
+    return np.flatnonzero((stands & (solution.kept_share < 1e-6)).any(axis=1)).tolist()
+
+
+def _closed_row(inst: Instance, solution: Solution, prices: Prices, n: int) -> dict[str, object]:
+    """Why a standing plant is closed: what a t/yr of it would save at most from then on, and what keeping it costs."""
+    plant, worth = inst.facilities.iloc[n], inst.discount * inst.block_years
+    gone = (inst.installed_t_yr[n] > 0) & (solution.kept_share[n] < 1e-6)
+    usable_t = inst.existing_t_yr[n] * inst.available_share[n] * inst.block_years
+    stands = float((worth * inst.installed_t_yr[n])[gone].sum())
+    saves = float((np.nan_to_num(prices.opening_usd_t[n]) * usable_t)[gone].sum()) / stands
+    costs = float(inst.keep_usd_yr[n]) * float(worth[gone].sum()) / stands
+    money = f"a t/yr of it would save at most {saves:,.0f} USD a year and costs {costs:,.0f} to keep"
+    if np.isnan(prices.opening_usd_t[n, gone]).all():
+        money = f"nothing in use sends what it takes or takes what it makes, and a t/yr costs {costs:,.0f} USD a year to keep"
+    below = 0 < saves < costs
+    return {
+        "facility": str(plant["facility"]),
+        "stage": str(plant["stage"]),
+        "opened": False,
+        "why": f"Closed from {inst.periods[int(np.argmax(gone))]}: at this plan's prices {money}.",
+        "runner_up": "",
+        "flip_number": saves / costs - 1 if below else np.nan,
+        "flip_unit": OF_KEEPING if below else "",
+    }
 
 
 def _judge(inst: Instance, prices: Prices, case: Case, cases: Sequence[Case]) -> Verdict:

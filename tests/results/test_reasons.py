@@ -10,7 +10,7 @@ from model.worlds import World, hub, shop, solve
 
 from hubplan.model.instance import Instance
 from hubplan.results.build import _flows
-from hubplan.results.reasons import OF_CAPITAL, OF_RIVAL, OF_WORTH, build_reasons
+from hubplan.results.reasons import OF_CAPITAL, OF_KEEPING, OF_RIVAL, OF_WORTH, build_reasons
 from hubplan.results.shadow import build_shadow_prices
 
 
@@ -102,6 +102,17 @@ def test_of_two_like_hubs_the_cheaper_opens_and_the_other_is_its_runner_up():
     assert "do not carry the fixed cost" in found.loc["cheap", "why"]
     # dear: a first t/yr saves the 20 that cheap's costs, and costs 22 + 100 / 200
     assert found.loc["dear", "flip_number"] == pytest.approx(20 / 22.5 - 1)
+
+
+def test_a_standing_plant_that_is_closed_says_what_it_would_have_saved():
+    """The market takes 100 t. `good` makes them at 4 USD; `fair` at 3 saves 1 a t and costs 500 / 100 = 5 to keep: 80 % off."""
+    world = hub(shop(), "good", existing=100, opex_usd_t=4)
+    found = reasons(also(world, "fair", existing=100, opex_usd_t=3, keep_usd_yr=500).build()).loc["fair"]
+    assert not found["opened"]
+    assert found["why"] == (
+        "Closed from 2030: at this plan's prices a t/yr of it would save at most 1 USD a year and costs 5 to keep."
+    )
+    assert (found["flip_number"], found["flip_unit"]) == (pytest.approx(1 / 5 - 1), OF_KEEPING)
 
 
 def test_scarce_growth_is_told_apart():
