@@ -1,6 +1,6 @@
 """A model of ours as an MPS file, and an MPS file as a model of ours, so that other solvers get the same numbers.
 
-    python benchmarks/mps.py examples/allied-2035.toml allied-2035.mps    # columns c0, c1 ...; rows r0, r1 ...; objective cost
+python benchmarks/mps.py examples/allied-2035.toml allied-2035.mps    # columns c0, c1 ...; rows r0, r1 ...; objective cost
 """
 
 from __future__ import annotations
