@@ -9,6 +9,7 @@ import pandas as pd
 
 from hubplan.data.scenario import MODES
 from hubplan.data.tables import Tables
+from hubplan.model.purchases import STAGE as PURCHASE
 from hubplan.results.exposure import ON_SITE
 from hubplan.results.plan import as_table, empty_table
 
@@ -28,7 +29,8 @@ def build_emissions(
     - ``stage`` and ``country``: the facilities of a stage or country together.
 
     Modes and facilities together are the whole; stages and countries share out the facilities once more. Unknown is empty in
-    the row of a facility: CO2 and residue of mines always are; sums are of what is known.
+    the row of a facility: CO2 and residue of mines always are; sums are of what is known. What was set free by making what is
+    bought outside the plan is not in it.
 
     Parameters
     ----------
@@ -48,7 +50,8 @@ def _plants(hubs: pd.DataFrame, processes: pd.DataFrame, tables: Tables) -> pd.D
     """Amounts by facility and period, with stage and country."""
     stages = tables.stages.set_index("stage")
     left = _thorium(processes, tables)
-    found = hubs.loc[hubs["throughput_t"] > 0, ["facility", "stage", "country", "period", "throughput_t"]]
+    runs = (hubs["throughput_t"] > 0) & (hubs["stage"] != PURCHASE)
+    found = hubs.loc[runs, ["facility", "stage", "country", "period", "throughput_t"]]
     for column, name in (("co2_t_t", "co2_t"), ("residue_t_t", "residue_t")):
         found[name] = found["throughput_t"] * found["stage"].map(stages[column]).astype(float)
     keys = list(zip(found["facility"], found["period"], strict=True))

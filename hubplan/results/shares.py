@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from hubplan.data.tables import Tables
+from hubplan.model.purchases import STAGE as PURCHASE
 from hubplan.results.plan import as_table, empty_table
 
 KINDS = ("country", "owner", "site")
@@ -18,7 +19,7 @@ def build_shares(hubs: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     Parameters
     ----------
     hubs
-        Table of a plan, with throughput in the capacity's own unit.
+        Table of a plan, with throughput in the capacity's own unit. What is bought outside the plan is run by nobody in it.
     tables
         For owners; what has none there stands under a blank id.
 
@@ -27,7 +28,7 @@ def build_shares(hubs: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     DataFrame
         ``stage, kind, id, period, throughput_t, share, hhi``; the index is that of the stage, kind and period, see `find_hhi`.
     """
-    run = hubs[hubs["throughput_t"] > 0]
+    run = hubs[(hubs["throughput_t"] > 0) & (hubs["stage"] != PURCHASE)]
     if run.empty:
         return empty_table("shares")
     labelled = run.assign(owner=run["facility"].map(list_owners(tables)).fillna(""))

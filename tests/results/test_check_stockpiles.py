@@ -20,6 +20,7 @@ from hubplan.results.checking.recipes import Recipes, UnknownProcessError
 from hubplan.results.checking.stockpiles import find_stock_faults, stockpiles_short
 from hubplan.results.checking.works import read_works
 from hubplan.results.plan import Plan
+from hubplan.results.shares import build_shares
 
 DOOR = "market-jpn-purchase-dy-oxide-CHN"
 OFFER = {"country": "CHN", "commodity": "dy-oxide", "most_t_yr": 100, "from": 2030, "markup_share": 0.2}
@@ -198,3 +199,15 @@ def test_a_flow_from_a_door_depends_on_where_it_bought(asked, priced):
     flows.loc[row, "origin_facility"] = DOOR
     lines = [line for line in found(replace(plan, flows=flows), priced).splitlines() if line.startswith("exposure")]
     assert any("CHN" in line for line in lines)
+
+
+def test_what_is_bought_is_nobodys_share_of_a_stage(plan, tables):
+    """A door in hubs.csv adds no row to shares.csv: nobody in the plan runs it."""
+    door = plan.hubs.iloc[[0]].assign(
+        facility=DOOR, site="market-jpn", stage="purchase", country="CHN", throughput_t=9.0
+    )
+    tables = replace(tables, **{name: getattr(tables, name).assign(owner="") for name in ("mines", "facilities")})
+    bare, bought_too = (
+        build_shares(hubs, tables) for hubs in (plan.hubs, pd.concat([plan.hubs, door], ignore_index=True))
+    )
+    assert bought_too.equals(bare)
