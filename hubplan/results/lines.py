@@ -49,10 +49,15 @@ def cut_line(line: LineString) -> LineString | MultiLineString:
     for here in range(len(lons) - 1):
         turn = int(np.floor(((lons[here] + lons[here + 1]) / 2 + 180) / 360))
         if turn != last_turn:
-            parts.append([(lons[here] - 360 * turn, lats[here])])
+            parts.append([(_within(lons[here] - 360 * turn), lats[here])])
             last_turn = turn
-        parts[-1].append((lons[here + 1] - 360 * turn, lats[here + 1]))
+        parts[-1].append((_within(lons[here + 1] - 360 * turn), lats[here + 1]))
     return LineString(parts[0]) if len(parts) == 1 else MultiLineString(parts)
+
+
+def _within(lon: float) -> float:
+    """A longitude that rounding put a hair beyond the antimeridian, put back on it."""
+    return min(180.0, max(-180.0, lon))
 
 
 def join_line(geometry: LineString | MultiLineString) -> LineString:
