@@ -22,6 +22,7 @@ from hubplan.data.tables import TABLE_NAMES, Tables
 from hubplan.data.units import UNIT_OF_SUFFIX
 from hubplan.model import formulation, policy
 from hubplan.model.policy.page import write_rules
+from hubplan.results.plan import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
