@@ -19,6 +19,7 @@ from hubplan.model.emissions import with_co2
 from hubplan.model.facilities import STOCKPILE, add_collections, add_mines, add_plants, add_stockpiles
 from hubplan.model.instance import Instance
 from hubplan.model.lanes import LaneFinder
+from hubplan.model.legal import MARK, add_qualified, find_lawful_lanes
 from hubplan.model.losses import find_contingencies
 from hubplan.model.policy.page import write_rules
 from hubplan.model.purchases import STAGE as PURCHASE
@@ -70,6 +71,7 @@ def build_instance(tables: Tables, routes: Routes, scenario: Scenario, *, access
     add_downstream(draft, finder, demand)
     add_stock_lanes(draft, finder, demand)
     add_purchase_lanes(draft, finder, demand)
+    add_qualified(draft)
     inst = _assemble(draft, finder, demand)
     rules = write_rules(Rulebook(inst, draft))
     return replace(inst, rules=rules, contingencies=find_contingencies(draft, inst))
@@ -135,13 +137,13 @@ def _assemble(draft: Draft, finder: LaneFinder, demand: pd.DataFrame) -> Instanc
         term_balance=terms[:, 1].astype(int),
         term_t_t=terms[:, 2],
         lanes=lanes,
-        lane_open=find_open_lanes(draft, lanes),
+        lane_open=find_open_lanes(draft, lanes) & find_lawful_lanes(draft, lanes),
         lane_whole=np.zeros(len(lanes), dtype=bool),
         demand=demand,
         byproducts=byproducts,
         may_hold=surplus & works & _made_here(draft, balances),  # what nobody takes stays where it is made
         may_sell=np.isin(commodity, byproducts["commodity"].to_numpy(dtype=str)) & made,
-        may_stock=np.isin(commodity, STOCKED) & kept,
+        may_stock=np.isin(commodity, STOCKED) & kept & ~balances["tag"].str.endswith(MARK).to_numpy(dtype=bool),
         held_periods=held,
         storage_usd_t_yr=np.array([STORAGE_SHARE_YR * value[c] for c in commodity]),
         fixed_output=fixed,

@@ -332,6 +332,7 @@ def add_reported_output(model: Assembly, inst: Instance, var: Variables) -> None
             (owner[inst.term_process] == limit.facility)
             & (commodity[inst.term_balance] == limit.commodity)
             & (inst.term_t_t > 0)
+            & (inst.processes["capacity_use"].to_numpy(dtype=float)[inst.term_process] > 0)
         )
         model.add_terms(row, var.run[inst.term_process[made], int(limit.period)], inst.term_t_t[made])
 

@@ -16,6 +16,7 @@ from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables
 from hubplan.model.instance import Instance
 from hubplan.model.lanes import ON_SITE
+from hubplan.model.legal import plain
 from hubplan.model.purchases import STAGE as PURCHASE
 from hubplan.model.rulebook import UNITS, WHOLE
 from hubplan.model.solution import Solution
@@ -23,7 +24,8 @@ from hubplan.results.copies import build_copies, count_losses, routes_of, shortf
 from hubplan.results.coverage import build_coverage
 from hubplan.results.emissions import build_emissions
 from hubplan.results.exposure import build_exposure
-from hubplan.results.plan import Plan, as_table
+from hubplan.results.plan import KEYS, Plan, as_table
+from hubplan.results.qualified import build_qualified, merge_kinds, real_processes
 from hubplan.results.reasons import build_reasons
 from hubplan.results.shadow import build_shadow_prices
 from hubplan.results.shares import build_shares
@@ -94,6 +96,7 @@ def build_plan(
         costs=costs,
         violations=_violations(inst, solution),
         contingencies=copies,
+        qualified=build_qualified(inst, solution),
         legs=legs,
         routes=routes.lines(used),
         exposure=build_exposure(flows, legs, value, tables=tables, bought=_bought(inst)),
@@ -138,7 +141,7 @@ def _flows(inst: Instance, solution: Solution) -> pd.DataFrame:
         }
     )
     table["cost_usd"] = table["freight_usd"] + table["transit_usd"] + table["surcharge_usd"]
-    return as_table("flows", table)
+    return as_table("flows", merge_kinds(table, KEYS["flows"]))
 
 
 def _installed(inst: Instance, solution: Solution) -> tuple[Floats, Floats, Floats]:
@@ -243,7 +246,7 @@ def _processes(inst: Instance, solution: Solution) -> pd.DataFrame:
             "input_t": amount,
         }
     )
-    return as_table("processes", table)
+    return as_table("processes", merge_kinds(real_processes(table), KEYS["processes"]))
 
 
 def _prices(inst: Instance) -> pd.Series:
@@ -264,13 +267,13 @@ def _surplus(inst: Instance, solution: Solution) -> pd.DataFrame:
             "facility": balances["place"],
             "site": balances["place"].map(site),
             "commodity": balances["commodity"],
-            "mine": balances["tag"],
+            "mine": balances["tag"].map(plain),
             "held_t": solution.held_t[rows, at],
             "sold_t": sold,
             "revenue_usd": sold * paid,
         }
     )
-    return as_table("surplus", table)
+    return as_table("surplus", merge_kinds(table, KEYS["surplus"]))
 
 
 def _stocks(inst: Instance, solution: Solution) -> pd.DataFrame:

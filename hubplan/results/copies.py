@@ -8,8 +8,10 @@ import pandas as pd
 
 from hubplan.model.contingency import Recourse, asked_yearly_t
 from hubplan.model.instance import Instance
+from hubplan.model.legal import LOWERED
 from hubplan.model.solution import Solution
-from hubplan.results.plan import as_table
+from hubplan.results.plan import KEYS, as_table
+from hubplan.results.qualified import merge_kinds
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,8 +31,8 @@ def build_copies(inst: Instance, solution: Solution) -> pd.DataFrame:
         found = pd.concat([_runs(inst, copy), _flows(inst, copy), short], ignore_index=True)
         parts.append(found.assign(loss=loss.name))
     ends = ("mine", "origin_facility", "destination_facility", "route")
-    table = pd.concat(parts, ignore_index=True)
-    return as_table("contingencies", table.fillna(dict.fromkeys(ends, "")))
+    table = pd.concat(parts, ignore_index=True).fillna(dict.fromkeys(ends, ""))
+    return as_table("contingencies", merge_kinds(table[table["id"] != LOWERED], KEYS["contingencies"]))
 
 
 def shortfall_rows(inst: Instance, solution: Solution) -> list[dict[str, object]]:

@@ -15,6 +15,7 @@ from hubplan.data.chain import GRADES, HEAVY, MAGNET_ELEMENTS, STOCKED, Chain
 from hubplan.data.frames import rows_of
 from hubplan.model.duals import Prices
 from hubplan.model.instance import Floats, Instance
+from hubplan.model.legal import LOWERED
 from hubplan.model.purchases import STAGE as PURCHASE
 from hubplan.model.rules import element_need_t_t
 from hubplan.model.solution import Solution
@@ -155,7 +156,7 @@ def _supply(inst: Instance, solution: Solution, access: Access) -> _Supply:
     foreign: dict[str, Floats] = {}
     returned: dict[tuple[str, str], Floats] = {}
     for m, b, share in zip(inst.term_process, inst.term_balance, inst.term_t_t, strict=True):
-        if share <= 0 or not solution.run_t[m].any():
+        if share <= 0 or process[m] == LOWERED or not solution.run_t[m].any():
             continue
         part = made if not bought[m] else foreign if outside[m] else own
         name, amount = str(commodity[b]), share * solution.run_t[m]

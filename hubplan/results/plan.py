@@ -178,6 +178,15 @@ TABLES: Mapping[str, Mapping[str, type]] = {
         "route": str,
         "amount_t": float,
     },
+    "qualified": {
+        "period": int,
+        "kind": str,
+        "id": str,
+        "mine": str,
+        "origin_facility": str,
+        "destination_facility": str,
+        "amount_t": float,
+    },
 }
 """Columns of each table of a plan, in order, with their type. A table may carry more columns after these."""
 
@@ -201,6 +210,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "reasons": ("facility",),
     "support": ("facility", "period", "form", "commodity"),
     "contingencies": ("loss", "kind", "id", "mine", "origin_facility", "destination_facility", "route"),
+    "qualified": ("period", "kind", "id", "mine", "origin_facility", "destination_facility"),
 }
 """What tells the rows of each table apart; rows are written in this order."""
 
@@ -276,6 +286,9 @@ class Plan:
     contingencies
         N-1: with each ``loss``, a year of the scenario's N-1 period run from the plan's capacity. ``kind`` is ``run`` (``id`` is the
         process at ``origin_facility``), ``flow`` (``id`` is the commodity) or ``short`` (``id`` is the product).
+    qualified
+        Rules of content: what of the runs and flows is known to hold nothing of the countries named, all other rows of the plan
+        being of either kind. ``kind`` is ``run`` or ``flow``, as in ``contingencies``.
     sites
         The places named in the other tables.
     """
@@ -311,6 +324,7 @@ class Plan:
     support: pd.DataFrame = field(default_factory=lambda: empty_table("support"))
     support_facts: Mapping[str, Any] = field(default_factory=dict)
     contingencies: pd.DataFrame = field(default_factory=lambda: empty_table("contingencies"))
+    qualified: pd.DataFrame = field(default_factory=lambda: empty_table("qualified"))
 
     def __post_init__(self) -> None:
         """Hold every table to its shape."""
