@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from results.conftest import CO2_T_T, YEARS, moved, runs
 
 from hubplan.data.scenario import scenario_from_dict
 from hubplan.results.check import check_plan
 from hubplan.results.plan import Plan, as_table
 from hubplan.results.shares import build_shares, find_hhi
-from results.conftest import CO2_T_T, YEARS, moved, runs
 
 METAL = {period: 0.83 * sum(runs(period)["kobe-metal", f"{e}-oxide"] for e in ("ndpr", "dy", "tb")) for period in YEARS}
 OXIDE = {period: METAL[period] / 0.83 for period in YEARS}
@@ -99,7 +99,7 @@ def test_benchmarks_of_a_bloc(plan, tables):
 
 
 def test_a_bloc_that_digs_and_separates_enough_breaks_nothing(plan, tables):
-    """Australia asks for nothing; with Japan it needs what Japan needs: of Hill's ore 0.2 + 0.03 + 0.02 + 0.005 are magnet elements."""
+    """Australia asks for nothing; with Japan what Japan needs: 0.2 + 0.03 + 0.02 + 0.005 of Hill's ore are magnet elements."""
     need = (1000 * 0.295 + 60 * 0.298) / 0.74 / 0.99 / 0.83
     dug = {period: 0.255 * runs(period)["hill", "mine"] for period in YEARS}
     goal = {"bloc": "quad", "from": 2030, "mine_share": 1.0}
@@ -110,7 +110,7 @@ def test_a_bloc_that_digs_and_separates_enough_breaks_nothing(plan, tables):
 
 
 def test_contracts_of_one_site_add_up_and_pools_share_no_tonne(plan, tables):
-    """Bay owes 300 + 200 t a year for 2030 and 2031, and with Kobe 100 more: 1,000 and 1,200 of the period, less what Bay sends."""
+    """Bay owes 300 + 200 t a year for 2030 and 2031, and with Kobe 100 more: 1,000 and 1,200, less what Bay sends."""
     sold = {"commodity": "ndpr-oxide", "from": 2030, "to": 2031}
     deals = [{"site": "bay", "t_yr": 300, **sold}, {"site": "bay", "t_yr": 200, **sold}]
     deals.append({"site": ["kobe", "bay"], "t_yr": 100, **sold})
