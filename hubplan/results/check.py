@@ -12,6 +12,7 @@ from hubplan.results.checking.access import find_access_faults
 from hubplan.results.checking.balance import find_balance_faults
 from hubplan.results.checking.capacity import find_capacity_faults
 from hubplan.results.checking.contingency import find_contingency_faults
+from hubplan.results.checking.legal import find_legal_faults
 from hubplan.results.checking.coverage import find_coverage_faults
 from hubplan.results.checking.money import find_cost_faults
 from hubplan.results.checking.reading import Reading, rows
@@ -77,6 +78,7 @@ def check_plan(plan: Plan, tables: Tables) -> list[Fault]:
         *find_exposure_faults(reading),
         *find_coverage_faults(reading, works, recipes),
         *find_contingency_faults(reading, works, recipes),
+        *find_legal_faults(reading, works, recipes),
         *find_support_faults(reading, works, recipes, plan.support),
     ]
 
