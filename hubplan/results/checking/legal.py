@@ -61,9 +61,9 @@ def _made_elsewhere(reading: Reading, works: Mapping[str, Works], countries: fro
     """Nothing qualified is mined or made in the countries named, nor bought."""
     faults = []
     for row in rows(reading.plan.qualified):
-        if row.kind != "run":
+        work = works.get(str(row.origin_facility)) if row.kind == "run" else None
+        if work is None:
             continue
-        work = works[str(row.origin_facility)]
         if work.country in countries or work.stage == PURCHASE:
             found = f"{work.facility} in {work.country} makes nothing that is qualified"
             faults.append(breaks(reading.where("qualified", row.Index), found))
