@@ -54,11 +54,12 @@ def figures(plan: Plan) -> dict[str, object]:
         **{f"{product}_percent": round(100 * float(served.get(product, 0.0)), 1) for product in PRODUCTS},
         **{f"{element}_90_from": covered.get(element) for element in ("ndpr", "dy", "tb")},
         "public_bn_usd": round(plan.support_facts.get("public_discounted_usd", 0.0) / 1e9, 2),
-        "rules_broken": int(len(plan.violations)),
+        "rules_broken": len(plan.violations),
     }
 
 
 def main() -> None:
+    """Run what is asked, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("names", nargs="*")

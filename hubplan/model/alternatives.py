@@ -1,8 +1,8 @@
 """Other plans that cost nearly as little: as far as can be from those found already, within a stated cost.
 
-Modelling to generate alternatives by hop, skip and jump: minimise the use of facilities that earlier plans built, subject to a cost
-at most so much above the best (Brill, Chang and Hopkins 1982, doi:10.1287/mnsc.28.3.221). Sizes of that program's relaxation are
-rounded as in `hubplan.model.solve`, and each pattern is priced with the true cost, so what is returned keeps every rule.
+Modelling to generate alternatives by hop, skip and jump: minimise the use of facilities that earlier plans built, subject to
+a cost at most so much above the best (Brill, Chang and Hopkins 1982, doi:10.1287/mnsc.28.3.221). Sizes of that program's
+relaxation are rounded as in `hubplan.model.solve`, and each pattern is priced with the true cost, so what is returned keeps every rule.
 """
 
 from __future__ import annotations

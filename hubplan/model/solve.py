@@ -33,6 +33,7 @@ TOLERANCE_SHARE = 1e-6
 
 
 def quiet(_: Mapping[str, object]) -> None:
+    """Tell nobody."""
     return None
 
 
@@ -47,11 +48,13 @@ class Search:
         self._progress, self._start = progress, start
 
     def offer(self, label: str, answer: Answer) -> None:
+        """Keep an answer if it is the best so far."""
         if answer.values is not None and answer.cost < self.cost - 1e-9 * max(1.0, abs(answer.cost)):
             self.values, self.cost, self.row_duals = answer.values, answer.cost, answer.row_duals
         self.tell(label)
 
     def tell(self, event: str) -> None:
+        """Pass on where the search stands."""
         self._progress(
             {
                 "event": event,
@@ -63,12 +66,14 @@ class Search:
 
     @property
     def gap(self) -> float:
+        """How far the best plan can be from the bound, as a share of its cost."""
         if self.values is None or np.isinf(self.bound):
             return np.inf
         return max(0.0, self.cost - self.bound) / max(abs(self.cost), 1e-9)
 
     @property
     def done(self) -> bool:
+        """Whether the gap asked for is reached."""
         return self.gap <= max(self.gap_share, TOLERANCE_SHARE)
 
 

@@ -12,8 +12,8 @@ from hubplan.results.checking.access import find_access_faults
 from hubplan.results.checking.balance import find_balance_faults
 from hubplan.results.checking.capacity import find_capacity_faults
 from hubplan.results.checking.contingency import find_contingency_faults
-from hubplan.results.checking.legal import find_legal_faults
 from hubplan.results.checking.coverage import find_coverage_faults
+from hubplan.results.checking.legal import find_legal_faults
 from hubplan.results.checking.money import find_cost_faults
 from hubplan.results.checking.reading import Reading, rows
 from hubplan.results.checking.recipes import Recipes

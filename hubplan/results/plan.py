@@ -263,8 +263,8 @@ class Plan:
     violations
         Policy rules not met, and the price put on that.
     legs, routes
-        Every route in use, by the plan or with a loss, leg by leg; ``routes`` holds the same legs as lines (longitudes unwrapped: they may
-        pass 180).
+        Every route in use, by the plan or with a loss, leg by leg; ``routes`` holds the same legs as lines (longitudes
+        unwrapped: they may pass 180).
     exposure
         Tonnes and value that depend on a chokepoint, country or operator.
     coverage
@@ -284,8 +284,8 @@ class Plan:
     support_facts
         The same in sums, as plain JSON values: see `hubplan.results.support.summarise`.
     contingencies
-        N-1: with each ``loss``, a year of the scenario's N-1 period run from the plan's capacity. ``kind`` is ``run`` (``id`` is the
-        process at ``origin_facility``), ``flow`` (``id`` is the commodity) or ``short`` (``id`` is the product).
+        N-1: with each ``loss``, a year of the scenario's N-1 period run from the plan's capacity. ``kind`` is ``run`` (``id``
+        is the process at ``origin_facility``), ``flow`` (``id`` is the commodity) or ``short`` (``id`` is the product).
     qualified
         Rules of content: what of the runs and flows is known to hold nothing of the countries named, all other rows of the plan
         being of either kind. ``kind`` is ``run`` or ``flow``, as in ``contingencies``.

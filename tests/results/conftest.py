@@ -434,7 +434,9 @@ def make_coverage(demand: pd.DataFrame) -> pd.DataFrame:
     for element, content in metal.items():
         for period in YEARS:
             here = demand[demand["period"] == period]
-            weight = here["product"].map({f"magnet-{g}": t / 0.99 / 0.74 / 0.83 for g, t in content.items()}).fillna(0.0)
+            weight = (
+                here["product"].map({f"magnet-{g}": t / 0.99 / 0.74 / 0.83 for g, t in content.items()}).fillna(0.0)
+            )
             need, served = float((here["demand_t"] * weight).sum()), float((here["served_t"] * weight).sum())
             rows.append((element, period, need, served, served, served / need, ""))
     return as_table("coverage", pd.DataFrame(rows, columns=list(TABLES["coverage"])))
