@@ -28,6 +28,10 @@ import numpy as np
 from scipy import sparse
 
 
+CBC_NONE = 1e49
+"""CBC tells 1e50 as its objective where it has no plan."""
+
+
 def cpu_s(who: int) -> float:
     used = resource.getrusage(who)
     return used.ru_utime + used.ru_stime
@@ -185,7 +189,7 @@ def read_cbc_log(text: str) -> dict[str, Any]:
     relaxation = re.findall(rf"Continuous objective value is {number} - {number} seconds", text)
     best = re.findall(rf"Integer solution of {number} found", text)
     value = float(objective[-1]) if objective else float(best[-1]) if best else None
-    if "No feasible solution found" in text:
+    if "No feasible solution found" in text or (value is not None and abs(value) >= CBC_NONE):
         value = None
     optimal = "Optimal solution found" in text and "within gap" not in text
     bound = float(lower[-1]) if lower else float(relaxation[-1][0]) if relaxation else None
