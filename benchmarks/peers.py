@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-
 CBC_NONE = 1e49
 """CBC tells 1e50 as its objective where it has no plan."""
 
