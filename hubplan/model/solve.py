@@ -210,18 +210,41 @@ def _search_exactly(
             search.offer(job.label, answer)
 
 
+def _relax(engine: Engine, search: Search, arrays: Arrays, inst: Instance, *, until: float, seed: int) -> Floats | None:
+    """Values of the relaxation, whose cost bounds every plan's; None if there is no plan or no time.
+
+    The copies of N-1 come last and only add cost, so the relaxation without them bounds the plan as well, in a third of the
+    time (docs/performance.md); the plans themselves have them.
+    """
+    job = Job(label="relaxation", relaxed=True, time_limit_s=max(0.0, until - time.monotonic()), seed=seed)
+    if inst.contingencies is None:
+        engine.submit(job)
+        return _first_values(engine, search, until=until)
+    lighter, _ = build_model(replace(inst, contingencies=None))
+    size = len(lighter.cost)
+    assert np.array_equal(lighter.cost, arrays.cost[:size]) and (arrays.cost[size:] >= 0).all()
+    with Engine(lighter, workers=1) as apart:
+        apart.submit(job)
+        values = _first_values(apart, search, until=until)
+    return None if values is None else np.concatenate([values, np.zeros(len(arrays.cost) - size)])
+
+
+def _first_values(engine: Engine, search: Search, *, until: float) -> Floats | None:
+    for _, job, answer in engine.answers(until=until):
+        if "infeasible" in answer.reason:
+            search.bound = np.inf
+            return None
+        search.bound = answer.bound
+        search.tell(job.label)
+        return answer.values
+    return None
+
+
 def _search_by_rounding(
     engine: Engine, search: Search, arrays: Arrays, inst: Instance, var: Variables, *, until: float, seed: int
 ) -> None:
     """Relaxation, threshold rounding, neighbourhoods of the best plan, and branch and bound with what time is left."""
-    engine.submit(Job(label="relaxation", relaxed=True, time_limit_s=max(0.0, until - time.monotonic()), seed=seed))
-    relaxed: Floats | None = None
-    for _, job, answer in engine.answers(until=until):
-        if "infeasible" in answer.reason:
-            search.bound = np.inf
-            return
-        relaxed, search.bound = answer.values, answer.bound
-        search.tell(job.label)
+    relaxed = _relax(engine, search, arrays, inst, until=until, seed=seed)
     if relaxed is None:
         return
     _solve_patterns(engine, search, find_roundings(inst, var, arrays, relaxed), until=until, seed=seed)
