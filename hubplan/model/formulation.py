@@ -15,7 +15,8 @@ from hubplan.data.frames import rows_of
 from hubplan.model.assembly import Arrays, Assembly
 from hubplan.model.contingency import Recourse, add_copy
 from hubplan.model.instance import Instance
-from hubplan.model.rulebook import KINDS, UNITS, WHOLE
+from hubplan.model.rule_rows import add_shared_totals, rule_weights
+from hubplan.model.rulebook import UNITS, WHOLE
 
 Ints = npt.NDArray[np.int64]
 
@@ -396,14 +397,8 @@ def add_rules(model: Assembly, inst: Instance, var: Variables) -> None:
     rows = model.add_rows(
         "rule", len(table), lower=np.where(least, limit, -np.inf), upper=np.where(least, np.inf, limit)
     )
-    for code, kind in enumerate(KINDS):
-        at = np.flatnonzero(rules.kind == code)
-        if not len(at):
-            continue
-        columns = var.of(kind)
-        found = columns[rules.row[at]] if columns.ndim == 1 else columns[rules.row[at], rules.period[at]]
-        native = 1.0 if kind in ("opened", "kept") else KT
-        model.add_terms(rows[rules.rule[at]], found, rules.weight[at] * native / scale[rules.rule[at]])
+    weights = rule_weights(model, inst, var, scale)
+    add_shared_totals(model, rows, table["family"].to_numpy(dtype=object), weights)
     model.add_terms(rows, var.broken, np.where(least, 1.0, -1.0))
 
 
