@@ -169,4 +169,7 @@ def test_strictness_costs(allied: Plan, strict: Plan) -> None:
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_study_has_a_page_that_names_its_command(path: Path) -> None:
     pages = [page.read_text(encoding="utf-8") for page in (path.parents[2] / "docs" / "studies").glob("*.md")]
-    assert any(f"hubplan plan examples/studies/{path.name}" in page for page in pages) or path.stem in ("ban-6", "ban-24")
+    assert any(f"hubplan plan examples/studies/{path.name}" in page for page in pages) or path.stem in (
+        "ban-6",
+        "ban-24",
+    )
