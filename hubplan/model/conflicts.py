@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from hubplan.errors import Fault
 from hubplan.model.engine import Engine, Job
@@ -92,15 +93,18 @@ def conflict_faults(inst: Instance, conflict: Conflict) -> list[Fault]:
         found = "no plan keeps growth limits, reported outputs and offtake locks together"
         return [Fault("policy", found, "free the years already reported, or mend outputs.csv and locks.csv")]
     named = " and ".join(_named(table.iloc[row]) for row in conflict.rules)
-    least = "; ".join(
-        f"{'raise' if table.iloc[row]['sense'] == 'at_most' else 'lower'} {_named(table.iloc[row])} "
-        f"by {amount:,.3g} {table.iloc[row]['unit']}"
-        for row, amount in sorted(conflict.relaxation.items())
-    )
+    least = "; ".join(_change(table.iloc[row], amount) for row, amount in sorted(conflict.relaxation.items()))
     sure = "" if conflict.exact else " (found in the time there was; fewer rules may already conflict)"
     return [Fault("policy", f"{named} cannot hold together{sure}", f"the least change that gives a plan: {least}")]
 
 
-def _named(rule: object) -> str:
-    family, name = str(rule["family"]), str(rule["id"])  # type: ignore[index]
+def _change(rule: pd.Series, amount: float) -> str:
+    if rule["family"] == "must_open":
+        return f"take {rule['id']} out of policy.must_open"
+    way = "raise" if rule["sense"] == "at_most" else "lower"
+    return f"{way} {_named(rule)} by {amount:,.3g} {rule['unit']}"
+
+
+def _named(rule: pd.Series) -> str:
+    family, name = str(rule["family"]), str(rule["id"])
     return f"policy.{family}" if name == "all" else f"policy.{family} {name}"

@@ -256,6 +256,9 @@ def _search_by_rounding(
             Job(label="branch and bound", hint=best, time_limit_s=left, gap_share=search.gap_share, seed=seed)
         )
         for _, job, answer in engine.answers(until=until + 5.0):
+            if "infeasible" in answer.reason and search.values is None:
+                search.bound = np.inf
+                return
             search.bound = max(search.bound, answer.bound)
             search.offer(job.label, answer)
 

@@ -145,6 +145,18 @@ def test_hard_rules_that_cannot_hold_are_no_plan_on_the_way_of_large_instances(r
     assert not caught.value.timed_out
 
 
+def test_rules_that_only_whole_facilities_break_are_told_from_a_lack_of_time(rounding):
+    """Half of North must open, and 600 of its 1000 USD may be spent: half a hub would do, a whole one is too dear."""
+    world = tiny_world()
+    north = world.row("north")
+    world.at_least("must_open", 0.5, ("opened", north, 0, 1.0), id="north", unit="facilities", penalty_usd=np.inf)
+    world.at_most("budget_usd", 600, ("opened", north, 0, 1000.0), unit="USD", penalty_usd=np.inf)
+    with pytest.raises(NoPlanError) as caught:
+        solve(world.build())
+    assert not caught.value.timed_out
+    assert "policy.must_open north and policy.budget_usd cannot hold together" in str(caught.value)
+
+
 # Rounding --------------------------------------------------------------------------------------------------------------
 
 
