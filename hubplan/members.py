@@ -12,20 +12,18 @@ import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from hubplan.data.access import Access, countries_of, resolve_access
+from hubplan.data.access import countries_of
 from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables, read_tables
 from hubplan.errors import DataError, Fault, NoPlanError
-from hubplan.model.build import build_instance
 from hubplan.model.solve import relaxation_usd
-from hubplan.network.assemble import build_network
-from hubplan.routing.routes import Routes, find_routes
+from hubplan.run import Case, prepare
 
 Coalition = frozenset[str]
 Progress = Callable[[Mapping[str, object]], None]
@@ -83,15 +81,15 @@ def value_members(
     Notes
     -----
     Costs are those of the linear relaxation, which bounds the best plan's cost from below (to 0.1 % on the shipped
-    examples). Lanes are pruned for each coalition apart, so a worth may come out too high or too
-    low by what pruning costs (0.1 % of the total on `allied-2035`, 0.5 % in a world of two members): less is noise.
-    Shapley (1953);
-    sampling as Castro, Gomez and Tejada (2009), doi:10.1016/j.cor.2008.04.004.
+    examples), on the lanes kept for the whole coalition: no member is ever worth less than nothing, and one whose absence
+    would make other lanes worth keeping comes out a little too dear. Contracts and what must open are left out, since a
+    seller who is not there owes nothing. Shapley (1953); sampling as Castro, Gomez and Tejada (2009),
+    doi:10.1016/j.cor.2008.04.004.
     """
-    tables = read_tables(geodata)
-    players = players_of(scenario, tables)
-    access = resolve_access(scenario, tables)
-    routes = find_routes(build_network(tables), tables, scenario, access=access)
+    unbound = {"offtake": (), "must_open": ()}
+    asked = scenario.model_copy(update={"policy": scenario.policy.model_copy(update=unbound)})
+    players = players_of(asked, read_tables(geodata))
+    case = prepare(asked, geodata)
     orders, exact = orders_of(sorted(players), samples=samples, seed=seed)
     wanted = _coalitions(sorted(players), orders)
     start = time.monotonic()
@@ -99,7 +97,7 @@ def value_members(
 
     def cost(coalition: Coalition) -> float:
         absent = frozenset().union(*(players[name] for name in players if name not in coalition))
-        return _cost_without(absent, tables, routes, scenario, access)
+        return _cost_without(absent, case)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         for done, (coalition, usd) in enumerate(zip(wanted, pool.map(cost, wanted), strict=True), start=1):
@@ -150,26 +148,11 @@ def _coalitions(players: Sequence[str], orders: Sequence[Sequence[str]]) -> list
     return sorted(wanted, key=lambda coalition: (len(coalition), sorted(coalition)))
 
 
-def _cost_without(absent: Collection[str], tables: Tables, routes: Routes, scenario: Scenario, access: Access) -> float:
-    """Relaxed cost when no mine or plant of some countries supplies; contracts with their sites fall away."""
-    country = dict(zip(tables.sites["site"], tables.sites["country"], strict=True))
-    gone = {
-        str(name): "its country does not supply in this coalition"
-        for name, site in (
-            *zip(tables.facilities["facility"], tables.facilities["site"], strict=True),
-            *zip(tables.mines["mine"], tables.mines["mine"], strict=True),
-        )
-        if country[str(site)] in absent
-    }
-    policy = scenario.policy
-    kept = {
-        "offtake": tuple(deal for deal in policy.offtake if not all(country[site] in absent for site in deal.sites)),
-        "must_open": tuple(name for name in policy.must_open if name not in gone),
-    }
-    asked = scenario.model_copy(update={"policy": policy.model_copy(update=kept)})
-    barred = {**gone, **access.barred_facilities}
-    inst = build_instance(tables, routes, asked, access=replace(access, barred_facilities=barred))
-    usd = relaxation_usd(inst, time_limit_s=scenario.solver.time_limit_s)
+def _cost_without(absent: Collection[str], case: Case) -> float:
+    """Relaxed cost when no mine or plant of some countries runs or is built."""
+    country = case.instance.facilities["country"]
+    gone = np.flatnonzero(country.isin(list(absent)).to_numpy())
+    usd = relaxation_usd(case.instance, closed=gone, time_limit_s=case.scenario.solver.time_limit_s)
     if not math.isfinite(usd):
         fault = Fault(
             "solver.time_limit_s", "a coalition's relaxation was not solved", "give more time, or relax hard rules"
