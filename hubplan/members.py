@@ -20,7 +20,7 @@ import pandas as pd
 
 from hubplan.data.access import countries_of
 from hubplan.data.scenario import Scenario
-from hubplan.data.tables import Tables, read_tables
+from hubplan.data.tables import Tables
 from hubplan.errors import DataError, Fault, NoPlanError
 from hubplan.model.solve import relaxation_usd
 from hubplan.run import Case, prepare
@@ -88,8 +88,8 @@ def value_members(
     """
     unbound = {"offtake": (), "must_open": ()}
     asked = scenario.model_copy(update={"policy": scenario.policy.model_copy(update=unbound)})
-    players = players_of(asked, read_tables(geodata))
     case = prepare(asked, geodata)
+    players = players_of(asked, case.tables)
     orders, exact = orders_of(sorted(players), samples=samples, seed=seed)
     wanted = _coalitions(sorted(players), orders)
     start = time.monotonic()

@@ -59,3 +59,8 @@ def ramped(calendar: Calendar, start: float, ramp: Sequence[float], *, last: flo
             for block in calendar.years
         ]
     )
+
+
+def recovery_share(rate: float, years: float) -> float:
+    """Yearly payment that pays 1 back over a life at a rate of interest."""
+    return 1 / years if rate == 0 else rate / (1 - (1 + rate) ** -years)

@@ -71,7 +71,7 @@ class Answer:
     row_duals: Floats | None = None
 
 
-def _solve(arrays: Arrays, job: Job) -> Answer:
+def solve_here(arrays: Arrays, job: Job) -> Answer:
     """Run one job with MathOpt's HiGHS in this process."""
     from ortools.math_opt import parameters_pb2
     from ortools.math_opt.core.python import solver as core
@@ -166,7 +166,7 @@ def work(descriptor: int) -> None:
             continue
         job = received
         try:
-            pipe.send(_solve(arrays, job))
+            pipe.send(solve_here(arrays, job))
         except Exception as error:  # whatever the solver throws goes to the parent as text
             pipe.send(f"{type(error).__name__}: {error}; {error.__context__ or ''}")
 

@@ -22,7 +22,7 @@ from hubplan.data.chain import (
 )
 from hubplan.data.frames import rows_of
 from hubplan.errors import DataError, Fault
-from hubplan.model.calendar import period_at, ramped
+from hubplan.model.calendar import period_at, ramped, recovery_share
 from hubplan.model.draft import Draft
 from hubplan.model.instance import Floats
 
@@ -32,10 +32,6 @@ MINE_RAMP = (0.5, 0.8, 1.0)
 NEW_MINE_YEARS = 6
 """Years from decision to first output of a mine that is neither committed nor permitted."""
 _USABLE = frozenset({"operating", "commissioning", "construction", "advanced", "feasibility", "early"})
-
-
-def _recovery_factor(rate: float, years: float) -> float:
-    return 1 / years if rate == 0 else rate / (1 - (1 + rate) ** -years)
 
 
 def add_facility(
@@ -92,7 +88,7 @@ def add_mines(draft: Draft) -> None:
             largest_t_yr=largest,
             capital_fixed_usd=0.0,
             capital_slope_usd_t_yr=capex / largest if largest else 0.0,
-            annuity_share=_recovery_factor(rate, MINE_LIFE_YEARS),
+            annuity_share=recovery_share(rate, MINE_LIFE_YEARS),
             fixed_opex_share=0.0,
             first_period=first,
         )
@@ -155,7 +151,7 @@ def add_plants(draft: Draft) -> None:
             largest_t_yr=largest,
             capital_fixed_usd=float(stage["capex_fixed_usd"]) * scale,
             capital_slope_usd_t_yr=float(stage["capex_usd_t_yr"]) * scale,
-            annuity_share=_recovery_factor(rate, float(stage["life_years"])),
+            annuity_share=recovery_share(rate, float(stage["life_years"])),
             fixed_opex_share=float(stage["fixed_opex_share"]),
             first_period=first,
         )

@@ -10,14 +10,12 @@ from scipy import sparse
 
 from hubplan.model.assembly import Assembly
 from hubplan.model.instance import Instance
-from hubplan.model.rulebook import KINDS
+from hubplan.model.rulebook import KINDS, UNITS
 
 if TYPE_CHECKING:
     from hubplan.model.formulation import Variables
 
 Ints = npt.NDArray[np.int64]
-KT = 1e3
-"""t in a kt."""
 
 
 def rule_weights(
@@ -31,7 +29,7 @@ def rule_weights(
         columns = var.of(kind)
         if len(at):
             found[at] = columns[rules.row[at]] if columns.ndim == 1 else columns[rules.row[at], rules.period[at]]
-            values[at] = rules.weight[at] * (1.0 if kind in ("opened", "kept") else KT) / scale[rules.rule[at]]
+            values[at] = rules.weight[at] * (1.0 if kind in ("opened", "kept") else UNITS["t"]) / scale[rules.rule[at]]
     there = found >= 0
     weights = sparse.coo_array(
         (values[there], (rules.rule[there], found[there])), shape=(len(rules), model.n_columns)

@@ -14,7 +14,7 @@ import numpy as np
 
 from hubplan.errors import Fault, NoPlanError
 from hubplan.model.assembly import Arrays, Assembly
-from hubplan.model.engine import Job, _solve
+from hubplan.model.engine import Job, solve_here
 from hubplan.model.support_case import SMALLEST_USD, Bools, Floats, SupportCase, SupportTerms
 from hubplan.model.support_rows import M_USD, Program, build_program
 
@@ -238,7 +238,7 @@ def _run(arrays: Arrays, label: str, *, seed: int) -> tuple[Floats, bool] | None
     Whole choices are rounded and all else solved again around them, since a choice of 1e-6 is money at a high strike.
     """
     job = Job(label=label, time_limit_s=_TIME_LIMIT_S, gap_share=_GAP_SHARE, seed=seed)
-    found = _solve(arrays, job)
+    found = solve_here(arrays, job)
     if found.values is None and found.reason.startswith("infeasible"):
         return None
     if found.values is None:
@@ -246,7 +246,7 @@ def _run(arrays: Arrays, label: str, *, seed: int) -> tuple[Floats, bool] | None
         raise NoPlanError([fault], "the support could not be solved for", timed_out=True)
     proven = found.reason == "optimal"
     if arrays.integer.any():
-        again = _solve(arrays, replace(job, fixed=np.round(found.values[arrays.integer])))
+        again = solve_here(arrays, replace(job, fixed=np.round(found.values[arrays.integer])))
         found = again if again.values is not None else found
     assert found.values is not None
     return found.values, proven

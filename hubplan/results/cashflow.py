@@ -13,7 +13,7 @@ from hubplan.data.frames import rows_of
 from hubplan.data.scenario import Scenario
 from hubplan.data.tables import Tables
 from hubplan.model.build import STORAGE_SHARE_YR
-from hubplan.model.calendar import Calendar, build_calendar
+from hubplan.model.calendar import Calendar, build_calendar, recovery_share
 from hubplan.model.facilities import MINE_LIFE_YEARS
 from hubplan.results.prices import PriceBook, read_prices
 
@@ -134,11 +134,6 @@ def _close(
     return CashFlows(
         hubs=closed.reset_index(), sales=_sales(trade, hubs, prices), npv_usd=npv.rename("npv_usd"), discount=discount
     )
-
-
-def recovery_share(rate: float, years: float) -> float:
-    """Yearly payment that pays 1 back over a life at a rate of interest."""
-    return 1 / years if rate == 0 else rate / (1 - (1 + rate) ** -years)
 
 
 def _price_of(frame: pd.DataFrame, prices: PriceBook) -> pd.Series:

@@ -385,7 +385,7 @@ class InlineEngine:
         first, jobs = self._count - len(self._queue) + 1, self._queue
         self._queue = []
         for number, job in enumerate(jobs, start=first):
-            yield number, job, engine._solve(self._arrays, job)
+            yield number, job, engine.solve_here(self._arrays, job)
 
     def stop(self) -> None:
         self._queue.clear()

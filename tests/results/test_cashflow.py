@@ -15,7 +15,8 @@ import pytest
 from hubplan.data.scenario import scenario_from_dict
 from hubplan.errors import DataError
 from hubplan.model.build import STORAGE_SHARE_YR
-from hubplan.results.cashflow import build_cash_flows, recovery_share
+from hubplan.model.calendar import recovery_share
+from hubplan.results.cashflow import build_cash_flows
 from hubplan.results.support import KEY, build_support
 
 PRICES = {
